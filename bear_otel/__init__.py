@@ -1,0 +1,1 @@
+"""Private by default OpenTelemetry for Python services."""
