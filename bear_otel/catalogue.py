@@ -1,0 +1,332 @@
+"""The catalogue: every metric and event that a service under bear-otel emits, one row each.
+
+Names, units and attributes follow the OpenTelemetry semantic conventions
+(https://opentelemetry.io/docs/specs/semconv/); what they do not know starts with `bear.`.
+Instruments are created from these rows only, and the documentation is generated from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import CallbackT, Meter
+
+Kind = Literal[
+    "counter",
+    "up_down_counter",
+    "histogram",
+    "gauge",
+    "observable_counter",
+    "observable_up_down_counter",
+    "observable_gauge",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric: what `create` needs, and what the reader of a dashboard must know."""
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    attributes: tuple[str, ...] = ()
+    boundaries: tuple[float, ...] | None = None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One log record with an event name."""
+
+    name: str
+    severity: str
+    description: str
+    attributes: tuple[str, ...] = ()
+    source: str
+
+
+def create(meter: Meter, row: Metric, callback: CallbackT | None = None) -> Any:
+    """Create the instrument of a row.
+
+    Args:
+        meter: Meter of the source that records it.
+        row: A row of this catalogue.
+        callback: Yields the observations of an observable instrument.
+    """
+    arguments: dict[str, Any] = {"unit": row.unit, "description": row.description}
+    if row.boundaries is not None:
+        arguments["explicit_bucket_boundaries_advisory"] = row.boundaries
+    if row.kind.startswith("observable"):
+        arguments["callbacks"] = [callback] if callback else []
+    return getattr(meter, f"create_{row.kind}")(row.name, **arguments)
+
+
+# Seconds; the boundaries that the HTTP and database conventions advise.
+_HTTP_BOUNDARIES = (
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+)  # fmt: skip
+_DB_BOUNDARIES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+
+# --- requests: recorded by FastAPI itself, or by the contrib instrumentation below 0.142 --------
+HTTP_SERVER_REQUEST_DURATION = Metric(
+    name="http.server.request.duration",
+    kind="histogram",
+    unit="s",
+    description="Duration of HTTP server requests.",
+    attributes=(
+        "http.request.method",
+        "http.response.status_code",
+        "http.route",
+        "url.scheme",
+        "network.protocol.version",
+        "error.type",
+    ),
+    boundaries=_HTTP_BOUNDARIES,
+    source="fastapi",
+)
+HTTP_SERVER_ACTIVE_REQUESTS = Metric(
+    name="http.server.active_requests",
+    kind="up_down_counter",
+    unit="{request}",
+    description="Number of HTTP server requests in flight.",
+    attributes=("http.request.method", "url.scheme"),
+    source="fastapi",
+)
+HTTP_CLIENT_REQUEST_DURATION = Metric(
+    name="http.client.request.duration",
+    kind="histogram",
+    unit="s",
+    description="Duration of HTTP client requests.",
+    attributes=(
+        "http.request.method",
+        "http.response.status_code",
+        "server.address",
+        "server.port",
+        "network.protocol.version",
+        "error.type",
+    ),
+    boundaries=_HTTP_BOUNDARIES,
+    source="httpx, requests",
+)
+
+# --- database: sources/database.py --------------------------------------------------------------
+DB_CLIENT_OPERATION_DURATION = Metric(
+    name="db.client.operation.duration",
+    kind="histogram",
+    unit="s",
+    description="Duration of database calls, without fetching the rows of a streamed result.",
+    attributes=(
+        "db.system.name",
+        "db.namespace",
+        "db.operation.name",
+        "server.address",
+        "server.port",
+        "error.type",
+    ),
+    boundaries=_DB_BOUNDARIES,
+    source="database",
+)
+DB_CLIENT_CONNECTION_COUNT = Metric(
+    name="db.client.connection.count",
+    kind="observable_up_down_counter",
+    unit="{connection}",
+    description="Connections of the pool by state.",
+    attributes=("db.client.connection.pool.name", "db.client.connection.state"),
+    source="database",
+)
+DB_CLIENT_CONNECTION_MAX = Metric(
+    name="db.client.connection.max",
+    kind="observable_up_down_counter",
+    unit="{connection}",
+    description="Most connections that the pool may open.",
+    attributes=("db.client.connection.pool.name",),
+    source="database",
+)
+
+# --- process and host: sources/process.py -------------------------------------------------------
+PROCESS_CPU_TIME = Metric(
+    name="process.cpu.time",
+    kind="observable_counter",
+    unit="s",
+    description="CPU time of the process.",
+    attributes=("cpu.mode",),
+    source="process",
+)
+PROCESS_CPU_UTILIZATION = Metric(
+    name="process.cpu.utilization",
+    kind="observable_gauge",
+    unit="1",
+    description="CPU time since the last collection, as a share of all the CPUs' time.",
+    attributes=("cpu.mode",),
+    source="process",
+)
+PROCESS_MEMORY_USAGE = Metric(
+    name="process.memory.usage",
+    kind="observable_up_down_counter",
+    unit="By",
+    description="Physical memory in use (resident set).",
+    source="process",
+)
+PROCESS_MEMORY_VIRTUAL = Metric(
+    name="process.memory.virtual",
+    kind="observable_up_down_counter",
+    unit="By",
+    description="Committed virtual memory.",
+    source="process",
+)
+PROCESS_THREAD_COUNT = Metric(
+    name="process.thread.count",
+    kind="observable_up_down_counter",
+    unit="{thread}",
+    description="Threads of the process.",
+    source="process",
+)
+PROCESS_FILE_DESCRIPTOR_COUNT = Metric(
+    name="process.unix.file_descriptor.count",
+    kind="observable_up_down_counter",
+    unit="{file_descriptor}",
+    description="Open file descriptors.",
+    source="process",
+)
+PROCESS_CONTEXT_SWITCHES = Metric(
+    name="process.context_switches",
+    kind="observable_counter",
+    unit="{context_switch}",
+    description="Times the process was switched out.",
+    attributes=("process.context_switch.type",),
+    source="process",
+)
+PROCESS_UPTIME = Metric(
+    name="process.uptime",
+    kind="observable_gauge",
+    unit="s",
+    description="Time since the process started.",
+    source="process",
+)
+CPYTHON_GC_COLLECTIONS = Metric(
+    name="cpython.gc.collections",
+    kind="observable_counter",
+    unit="{collection}",
+    description="Garbage collections by generation.",
+    attributes=("cpython.gc.generation",),
+    source="process",
+)
+CPYTHON_GC_COLLECTED_OBJECTS = Metric(
+    name="cpython.gc.collected_objects",
+    kind="observable_counter",
+    unit="{object}",
+    description="Objects collected by generation.",
+    attributes=("cpython.gc.generation",),
+    source="process",
+)
+CPYTHON_GC_UNCOLLECTABLE_OBJECTS = Metric(
+    name="cpython.gc.uncollectable_objects",
+    kind="observable_counter",
+    unit="{object}",
+    description="Objects found uncollectable by generation.",
+    attributes=("cpython.gc.generation",),
+    source="process",
+)
+SYSTEM_CPU_UTILIZATION = Metric(
+    name="system.cpu.utilization",
+    kind="observable_gauge",
+    unit="1",
+    description="CPU time since the last collection as a share of all the CPUs' time, by mode.",
+    attributes=("cpu.mode",),
+    source="host",
+)
+SYSTEM_MEMORY_USAGE = Metric(
+    name="system.memory.usage",
+    kind="observable_up_down_counter",
+    unit="By",
+    description="Memory of the host by state.",
+    attributes=("system.memory.state",),
+    source="host",
+)
+SYSTEM_MEMORY_UTILIZATION = Metric(
+    name="system.memory.utilization",
+    kind="observable_gauge",
+    unit="1",
+    description="Share of the host's memory by state.",
+    attributes=("system.memory.state",),
+    source="host",
+)
+SYSTEM_FILESYSTEM_UTILIZATION = Metric(
+    name="system.filesystem.utilization",
+    kind="observable_gauge",
+    unit="1",
+    description="Share of the file system in use.",
+    attributes=("system.device", "system.filesystem.mountpoint", "system.filesystem.type"),
+    source="host",
+)
+SYSTEM_DISK_IO = Metric(
+    name="system.disk.io",
+    kind="observable_counter",
+    unit="By",
+    description="Bytes read from and written to disks.",
+    attributes=("system.device", "disk.io.direction"),
+    source="host",
+)
+SYSTEM_NETWORK_IO = Metric(
+    name="system.network.io",
+    kind="observable_counter",
+    unit="By",
+    description="Bytes received and sent by network interfaces.",
+    attributes=("network.interface.name", "network.io.direction"),
+    source="host",
+)
+
+# --- bear-otel about itself ---------------------------------------------------------------------
+EXPORTER_DROPPED = Metric(
+    name="bear.exporter.dropped",
+    kind="observable_counter",
+    unit="{record}",
+    description="Spans, log records and data points that did not reach the endpoint.",
+    attributes=("bear.signal", "bear.reason"),
+    source="bear_otel",
+)
+PRIVACY_REDACTIONS = Metric(
+    name="bear.privacy.redactions",
+    kind="observable_counter",
+    unit="{redaction}",
+    description="Values redacted, by kind and by the door they would have left through.",
+    attributes=("bear.privacy.kind", "bear.privacy.door"),
+    source="bear_otel",
+)
+PRIVACY_ERRORS = Metric(
+    name="bear.privacy.errors",
+    kind="observable_counter",
+    unit="{error}",
+    description="Values withheld because the scrubber failed on them.",
+    source="bear_otel",
+)
+
+METRICS: tuple[Metric, ...] = tuple(row for row in globals().values() if isinstance(row, Metric))
+
+# --- events -------------------------------------------------------------------------------------
+HTTP_SERVER_REQUEST_EXCEPTION = Event(
+    name="http.server.request.exception",
+    severity="ERROR",
+    description="An exception that no handler of the application caught.",
+    attributes=("exception.type", "exception.message", "exception.stacktrace", "http.route"),
+    source="fastapi",
+)
+FASTAPI_VALIDATION_FAILED = Event(
+    name="fastapi.validation.failed",
+    severity="WARN",
+    description="A request that did not match its schema.",
+    attributes=("fastapi.validation.error_count",),
+    source="fastapi",
+)
+FASTAPI_WEBSOCKET_EXCEPTION = Event(
+    name="fastapi.websocket.exception",
+    severity="ERROR",
+    description="An exception that ended a WebSocket.",
+    attributes=("exception.type", "exception.message", "exception.stacktrace"),
+    source="fastapi",
+)
+
+EVENTS: tuple[Event, ...] = tuple(row for row in globals().values() if isinstance(row, Event))

@@ -1,0 +1,169 @@
+"""Every setting with its default, its unit and the reason for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class ConfigurationError(ValueError):
+    """A setting that cannot be used: names the setting, the value and what is accepted."""
+
+    def __init__(self, setting: str, value: object, accepted: str) -> None:
+        self.setting = setting
+        self.accepted = accepted
+        super().__init__(f"{setting}={value!r} is not usable: {accepted}")
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    env: str | None = None,
+    secret: bool = False,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Declare one setting: the single source of its default, its variable and its documentation.
+
+    Args:
+        default: Value when no door sets it.
+        doc: One sentence for the reference page, with the unit.
+        env: Environment variable, or None where OpenTelemetry's own variable does the job.
+        secret: Whether the value must be masked wherever it is shown.
+        minimum: Smallest number accepted.
+        maximum: Largest number accepted.
+    """
+    metadata = {"doc": doc, "env": env, "secret": secret, "minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceSettings:
+    """Who is speaking: the attributes that every back end groups by."""
+
+    environment: str | None = setting(
+        None, "Deployment environment, `deployment.environment.name` (any text)."
+    )
+    version: str | None = setting(None, "Version of the service, `service.version`.")
+    region: str | None = setting(None, "Cloud region, `cloud.region`.", env="BEAR_OTEL_REGION")
+    deployment_id: str | None = setting(
+        None,
+        "One roll-out of the service, `bear.deployment.id`.",
+        env="BEAR_OTEL_DEPLOYMENT_ID",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacySettings:
+    """What may leave. Secrets never do, whatever stands here."""
+
+    allow_personal_data: bool = setting(
+        False,
+        "Let personal data leave in clear; secrets still never leave. Said as a warning at start.",
+        env="BEAR_OTEL_PERSONAL_DATA_ENABLED",
+    )
+    anonymize_data: bool = setting(
+        False,
+        "Replace personal data by keyed pseudonyms instead of dropping them.",
+        env="BEAR_OTEL_PSEUDONYMS_ENABLED",
+    )
+    allow_keys: tuple[str, ...] = setting(
+        (),
+        "Attribute keys whose personal values may leave in clear, comma separated.",
+        env="BEAR_OTEL_PRIVACY_ALLOW_KEYS",
+    )
+    deny_keys: tuple[str, ...] = setting(
+        (),
+        "Attribute keys that never leave, comma separated.",
+        env="BEAR_OTEL_PRIVACY_DENY_KEYS",
+    )
+    patterns: tuple[str, ...] = setting(
+        (),
+        "Own patterns to redact, `name=regular expression`; one a line in the variable.",
+        env="BEAR_OTEL_PRIVACY_PATTERNS",
+    )
+    strict: bool = setting(
+        False,
+        "Drop every attribute whose key is not known to be harmless.",
+        env="BEAR_OTEL_PRIVACY_STRICT_ENABLED",
+    )
+    baggage_keys: tuple[str, ...] = setting(
+        (),
+        "Baggage keys that may be sent to other services; all others stay here.",
+        env="BEAR_OTEL_BAGGAGE_KEYS",
+    )
+    key_file: str | None = setting(
+        None,
+        "File of the pseudonym keys (mode 0600), shared by all workers and hosts.",
+        env="BEAR_OTEL_PSEUDONYM_KEY_FILE",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSettings:
+    """Process and host metrics."""
+
+    host_metrics_enabled: bool = setting(
+        True,
+        "Measure the host (once per host); switch off where a Collector does it.",
+        env="BEAR_OTEL_HOST_METRICS_ENABLED",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """The application's own log records."""
+
+    level: str = setting(
+        "INFO",
+        "Lowest level exported where the application sets none itself.",
+        env="OTEL_PYTHON_LOG_LEVEL",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleSettings:
+    """Start and end of a process."""
+
+    # One budget for everything at exit: a worker and its supervisor add up, and orchestrators
+    # lose patience; two seconds keep the whole exit under three.
+    shutdown_timeout_seconds: float = setting(
+        2.0,
+        "Time in seconds that all flushes at the end of a process may take together.",
+        env="BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    children_enabled: bool = setting(
+        False,
+        "Instrument every Python child process, not only spawned and forked workers.",
+        env="BEAR_OTEL_CHILDREN_ENABLED",
+    )
+    banner_enabled: bool = setting(
+        True,
+        "Say on stderr at start what is instrumented and where data goes.",
+        env="BEAR_OTEL_BANNER_ENABLED",
+    )
+    required_enabled: bool = setting(
+        False,
+        "Stop all telemetry when another OpenTelemetry distribution has configured it.",
+        env="BEAR_OTEL_REQUIRED_ENABLED",
+    )
+    debug_enabled: bool = setting(
+        False,
+        "Log names, counts and decisions on the logger `bear_otel`; never values.",
+        env="BEAR_OTEL_DEBUG_ENABLED",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of bear-otel; what OpenTelemetry has itself is set through OpenTelemetry."""
+
+    enabled: bool = setting(True, "Switch everything off (`OTEL_SDK_DISABLED` does so, too).")
+    resource: ResourceSettings = field(default_factory=ResourceSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    process: ProcessSettings = field(default_factory=ProcessSettings)
+    logs: LogSettings = field(default_factory=LogSettings)
+    lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)
