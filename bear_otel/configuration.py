@@ -200,7 +200,7 @@ def _convert_bool(raw: object, shown: object, where: str) -> bool:
     raise ConfigurationError(where, shown, "true or false")
 
 
-def _convert_number(leaf: Leaf, wanted: type, raw: object, shown: object, where: str) -> float:
+def _convert_number(leaf: Leaf, wanted: type, raw: Any, shown: object, where: str) -> float:
     low, high = leaf.minimum, leaf.maximum
     bounds = "".join(
         [

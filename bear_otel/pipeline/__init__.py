@@ -1,0 +1,1 @@
+"""What every record passes on its way out."""
