@@ -1,0 +1,62 @@
+"""OTLP messages from and to the JSON form of OTLP.
+
+https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+OtlpRequest = ExportTraceServiceRequest | ExportMetricsServiceRequest | ExportLogsServiceRequest
+
+_ID_FIELDS = ("traceId", "spanId", "parentSpanId")
+
+
+def parse_json(kind: type[OtlpRequest], text: str | bytes) -> OtlpRequest:
+    """Parse OTLP JSON, whose ids are hexadecimal where protobuf's own JSON has base64.
+
+    Raises:
+        ValueError: when the text is not such a request.
+    """
+    try:
+        content = json.loads(text, object_hook=_ids_to_base64)
+        if not isinstance(content, dict):
+            raise TypeError("not a JSON object")
+        return ParseDict(content, kind(), ignore_unknown_fields=True)
+    except (ParseError, AttributeError, TypeError, RecursionError) as error:
+        # ParseDict meets a wrong shape (a list for an object) with whatever error comes of it.
+        raise ValueError(str(error)) from error
+
+
+def dump_json(request: OtlpRequest) -> str:
+    """Return one line of OTLP JSON, as the Collector's `otlpjsonfile` receiver reads it."""
+    content = MessageToDict(request, use_integers_for_enums=True)
+    return json.dumps(_ids_to_hex(content), separators=(",", ":"), ensure_ascii=False)
+
+
+def _ids_to_base64(value: dict[str, Any]) -> dict[str, Any]:
+    # Safe on every object: in OTLP, attributes are lists, so user data never becomes a field name.
+    for field in _ID_FIELDS:
+        if field in value:
+            value[field] = base64.b64encode(bytes.fromhex(value[field])).decode()
+    return value
+
+
+def _ids_to_hex(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_ids_to_hex(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: base64.b64decode(item).hex() if key in _ID_FIELDS else _ids_to_hex(item)
+            for key, item in value.items()
+        }
+    return value
