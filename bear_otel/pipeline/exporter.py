@@ -1,0 +1,209 @@
+"""The named exporter `bear_otlp`: OTLP over HTTP, quick to encode and quick to stop."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from typing_extensions import override
+
+from bear_otel.pipeline import otlp
+from bear_otel.pipeline.losses import Losses, Signal
+from bear_otel.pipeline.otlp_environment import (
+    load_aggregation,
+    load_otlp_options,
+    load_temporality,
+)
+from bear_otel.pipeline.sender import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.trace import ReadableSpan
+
+T = TypeVar("T")
+
+
+class _OtlpExporter(Generic[T]):
+    """Sends one signal to one OTLP endpoint.
+
+    Without arguments it reads OpenTelemetry's variables, like the official exporter: that is what
+    OpenTelemetry asks of a named exporter, and the one place of the pipeline that reads the
+    environment.
+
+    Args:
+        endpoint: Full URL with the path of the signal (`OTEL_EXPORTER_OTLP_ENDPOINT` and
+            `..._<SIGNAL>_ENDPOINT`).
+        headers: Added to those of `OTEL_EXPORTER_OTLP_HEADERS`.
+        timeout_seconds: Longest time for one batch (`OTEL_EXPORTER_OTLP_TIMEOUT`, in seconds).
+        compression: `gzip`, `deflate` or `none` (`OTEL_EXPORTER_OTLP_COMPRESSION`). Unlike the
+            official exporter the default is gzip: every OTLP receiver understands it.
+        certificate_file: Authorities to trust (`OTEL_EXPORTER_OTLP_CERTIFICATE`).
+        client_key_file: Key of the client certificate.
+        client_certificate_file: Client certificate.
+        losses: Counts what does not arrive.
+
+    Raises:
+        ConfigurationError: If one of these cannot be used.
+    """
+
+    _signal: ClassVar[Signal]
+
+    def __init__(
+        self,
+        *,
+        endpoint: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
+        compression: str | None = None,
+        certificate_file: str | None = None,
+        client_key_file: str | None = None,
+        client_certificate_file: str | None = None,
+        losses: Losses | None = None,
+    ) -> None:
+        options = load_otlp_options(
+            self._signal,
+            os.environ,
+            endpoint=endpoint,
+            headers=headers,
+            timeout_seconds=timeout_seconds,
+            compression=compression,
+            certificate_file=certificate_file,
+            client_key_file=client_key_file,
+            client_certificate_file=client_certificate_file,
+        )
+        self._losses = losses or Losses()
+        self._timeout_seconds = options.timeout_seconds
+        self._stopped = threading.Event()
+        self._sender = Sender(
+            signal=self._signal,
+            endpoint=options.endpoint,
+            headers=options.headers,
+            timeout_seconds=options.timeout_seconds,
+            compression=options.compression,
+            tls=options.tls,
+            proxy=options.proxy,
+            losses=self._losses,
+        )
+
+    def encode(self, records: T) -> tuple[bytes, int]:
+        """Return the body to send, and how many items it holds."""
+        raise NotImplementedError
+
+    def send(self, body: bytes, items: int) -> float | None:
+        """Try once to deliver a body.
+
+        Returns:
+            None when done with it, delivered or refused, or the seconds to wait before sending
+            it again.
+        """
+        return self._sender.send(body, items).retry_seconds
+
+    def try_export(self, records: T) -> float | None:
+        """Encode and send once; see `send`."""
+        return self.send(*self.encode(records))
+
+    def _deliver(self, records: T) -> bool:
+        """Send until it is delivered, refused, or out of time."""
+        deadline = time.monotonic() + self._timeout_seconds
+        body, items = self.encode(records)
+        while True:
+            outcome = self._sender.send(body, items)
+            pause = outcome.retry_seconds
+            if pause is None:
+                return outcome.delivered
+            if time.monotonic() + pause > deadline or self._stopped.wait(pause):
+                reason = "shutdown" if self._stopped.is_set() else "unreachable"
+                self._losses.add(self._signal, reason, items)
+                return False
+
+    def _pack(self, encoded: otlp.Encoded) -> tuple[bytes, int]:
+        self._losses.add(self._signal, "unencodable", encoded.unencodable)
+        return self._sender.pack(encoded.message), encoded.items
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the SDK's
+        """Return at once: nothing is kept here."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002 - the SDK's
+        """End the request in progress and refuse later ones."""
+        self._stopped.set()
+        self._sender.abort()
+
+
+class BearOtlpSpanExporter(_OtlpExporter["Sequence[ReadableSpan]"], SpanExporter):
+    """Exports spans."""
+
+    _signal = "traces"
+
+    @override
+    def encode(self, records: Sequence[ReadableSpan]) -> tuple[bytes, int]:
+        return self._pack(otlp.encode_spans(records))
+
+    @override
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.SUCCESS if self._deliver(spans) else SpanExportResult.FAILURE
+
+
+class BearOtlpLogExporter(_OtlpExporter["Sequence[ReadableLogRecord]"], LogRecordExporter):
+    """Exports log records."""
+
+    _signal = "logs"
+
+    @override
+    def encode(self, records: Sequence[ReadableLogRecord]) -> tuple[bytes, int]:
+        return self._pack(otlp.encode_logs(records))
+
+    @override
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        delivered = self._deliver(batch)
+        return LogRecordExportResult.SUCCESS if delivered else LogRecordExportResult.FAILURE
+
+
+class BearOtlpMetricExporter(_OtlpExporter[MetricsData], MetricExporter):
+    """Exports metrics.
+
+    Args:
+        temporality_preference: `cumulative`, `delta` or `lowmemory`
+            (`OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`).
+        default_histogram_aggregation: `explicit_bucket_histogram` or
+            `base2_exponential_bucket_histogram`
+            (`OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`).
+        options: The arguments that all signals share.
+    """
+
+    _signal = "metrics"
+
+    def __init__(
+        self,
+        *,
+        temporality_preference: str | None = None,
+        default_histogram_aggregation: str | None = None,
+        **options: Any,
+    ) -> None:
+        _OtlpExporter.__init__(self, **options)
+        MetricExporter.__init__(
+            self,
+            preferred_temporality=load_temporality(os.environ, temporality_preference),
+            preferred_aggregation=load_aggregation(os.environ, default_histogram_aggregation),
+        )
+
+    @override
+    def encode(self, records: MetricsData) -> tuple[bytes, int]:
+        return self._pack(otlp.encode_metrics(records))
+
+    @override
+    def export(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,
+        **kwargs: Any,
+    ) -> MetricExportResult:
+        delivered = self._deliver(metrics_data)
+        return MetricExportResult.SUCCESS if delivered else MetricExportResult.FAILURE

@@ -1,0 +1,130 @@
+"""Counts everything lost on its way out and says each change of state once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bear_otel.pipeline.forking import reset_in_child
+
+Signal = Literal["traces", "metrics", "logs"]
+Reason = Literal[
+    "queue_full",  # produced faster than sent
+    "rejected",  # the server refused the request for good
+    "partial_success",  # the server took the request and refused some of its items
+    "unreachable",  # no answer within the time budget, and nobody kept the batch
+    "export_failed",  # an exporter that is not ours said so, without a reason
+    "unencodable",  # a record that has no OTLP form
+    "shutdown",  # still queued when the process had to end, or produced after that
+]
+Topic = Literal["delivery", "queue"]
+
+UNITS: Final[dict[Signal, str]] = {
+    "traces": "spans",
+    "metrics": "data points",
+    "logs": "log records",
+}
+_RECOVERED: Final[dict[Topic, str]] = {
+    "delivery": "flowing again",
+    "queue": "keeping up again",
+}
+
+logger = logging.getLogger("bear_otel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trouble:
+    kind: str
+    since: float
+    lost_before: int
+
+
+class Losses:
+    """Counters by signal and reason, with a voice for the changes between good and bad.
+
+    What it says never holds data: only numbers, reasons and places without credentials.
+    """
+
+    def __init__(self) -> None:
+        self._capacities: dict[Signal, int] = {}
+        self._reset()
+        reset_in_child(self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[Signal, Reason], int] = {}
+        self._troubles: dict[tuple[Signal, Topic], _Trouble] = {}
+
+    def add(self, signal: Signal, reason: Reason, count: int) -> None:
+        """Count items that will never arrive."""
+        if count > 0:
+            with self._lock:
+                key = (signal, reason)
+                self._counts[key] = self._counts.get(key, 0) + count
+
+    def counts(self) -> dict[tuple[Signal, Reason], int]:
+        """Return how many items were lost since start, by signal and reason."""
+        with self._lock:
+            return dict(self._counts)
+
+    def set_capacity(self, signal: Signal, capacity: int) -> None:
+        """Remember how many items of a signal wait while they cannot be sent."""
+        self._capacities[signal] = capacity
+
+    def say_trouble(
+        self, signal: Signal, topic: Topic, kind: str, what: str, *, kept: bool, advice: str
+    ) -> None:
+        """Warn that a signal is in trouble, once until the kind of trouble changes.
+
+        Args:
+            signal: The signal in trouble.
+            topic: Which of the signal's two states changed.
+            kind: Short name of the trouble; the same kind is said once.
+            what: What happened, without data and without credentials.
+            kept: Whether the items wait for better times; they are dropped otherwise.
+            advice: What the reader can do about it.
+        """
+        key = (signal, topic)
+        with self._lock:
+            before = self._troubles.get(key)
+            if before is not None and before.kind == kind:
+                return
+            self._troubles[key] = _Trouble(
+                kind=kind,
+                since=before.since if before else time.monotonic(),
+                lost_before=before.lost_before if before else self._lost(signal),
+            )
+        unit = UNITS[signal]
+        capacity = self._capacities.get(signal)
+        if not kept:
+            fate = f"these {unit} are dropped"
+        elif capacity is None:
+            fate = "trying again"
+        else:
+            fate = f"keeping up to {capacity} {unit}"
+        logger.warning("%s: %s; %s; %s", signal, what, fate, advice)
+
+    def say_recovered(self, signal: Signal, topic: Topic) -> None:
+        """Say that a trouble is over and what it cost; silent when there was none."""
+        if (signal, topic) not in self._troubles:
+            return
+        with self._lock:
+            trouble = self._troubles.pop((signal, topic), None)
+            lost = self._lost(signal)
+        if trouble is not None:
+            # As loud as the trouble, else the reader sees only the first half of the story.
+            logger.warning(
+                "%s: %s after %.0f s; %s",
+                signal,
+                _RECOVERED[topic],
+                time.monotonic() - trouble.since,
+                f"{lost - trouble.lost_before} {UNITS[signal]} were dropped"
+                if lost > trouble.lost_before
+                else "nothing was dropped",
+            )
+
+    def _lost(self, signal: Signal) -> int:
+        return sum(count for (of, _), count in self._counts.items() if of == signal)
