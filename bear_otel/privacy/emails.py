@@ -1,0 +1,68 @@
+"""Find e-mail addresses: plain, URL-encoded, internationalised, quoted, or spelt out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bear_otel.privacy.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AT = re.compile(r"@|%(?:25)?40|\\u0040|&#64;|＠", re.IGNORECASE)
+# Read backwards from the sign, so that a long run without one costs nothing.
+_LOCAL_REVERSED = re.compile(r'[\w!#$&*+/?^`{|}~.\-]{1,64}|"[^"\n]{1,62}"')
+_DOMAIN = re.compile(
+    r"(?:[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.|%2e)){1,8}(?:xn--[a-z0-9-]{2,40}|[^\W\d_]{2,24})(?![\w])"
+    r"|\[(?:\d{1,3}\.){3}\d{1,3}\]",
+    re.IGNORECASE,
+)
+_SPELT = re.compile(
+    r"[\w.+-]{1,64}\s?[\[({<]\s?at\s?[\])}>]\s?[\w-]{1,63}"
+    r"(?:(?:\.|\s?[\[({<]\s?dot\s?[\])}>]\s?|\sdot\s)[\w-]{2,63}){1,4}"
+    r"|\b[\w.+-]{2,64} at [\w-]{2,63} dot (?:com|org|net|de|io|co|uk|fr|edu|gov)\b",
+    re.IGNORECASE,
+)
+# Last labels that are file or unit endings, and names of machines: `icon@2x.png`, `getty@tty1.service`.
+_NO_DOMAIN = frozenset(
+    """
+    png jpg jpeg gif svg webp ico css js mjs ts tsx jsx json html htm xml yml yaml toml lock txt log
+    service socket timer mount target slice scope device path conf cfg ini tgz gz zip whl jar war exe
+    dll map java kt scala cpp hpp rb php bak tmp csv pdf sql local localdomain internal cluster
+    """.split()
+)
+
+
+def find_emails(text: str, lower: str) -> Iterator[Finding]:
+    """Yield the e-mail addresses of a text."""
+    for sign in _AT.finditer(text):
+        domain = _DOMAIN.match(text, sign.end())
+        if domain is None or _is_file(domain.group()):
+            continue
+        before = text[max(0, sign.start() - 64) : sign.start()][::-1]
+        local = _LOCAL_REVERSED.match(before)
+        if local is None:
+            continue
+        name = local.group()[::-1].strip("`|{}/*&?!#$^~.") if before[0] != '"' else local.group()
+        if "=" in name or not name:
+            continue
+        name = _behind_path(name)
+        if not name or (name == "git" and text[domain.end() : domain.end() + 1] in (":", "/")):
+            continue
+        yield Finding(sign.start() - len(name), domain.end(), "email", "e-mail address")
+    if " at " in lower or "at)" in lower or "at]" in lower or "at}" in lower or "at>" in lower:
+        for found in _SPELT.finditer(text):
+            yield Finding(found.start(), found.end(), "email", "spelt-out e-mail address")
+
+
+def _behind_path(name: str) -> str:
+    """Return what stands behind the last separator that ends a path, a pair or a parameter."""
+    for separator in ("/", "?", "&", "|", "{", "}"):
+        name = name.rpartition(separator)[2]
+    return name
+
+
+def _is_file(domain: str) -> bool:
+    labels = domain.lower().rsplit(".", 1)
+    return labels[-1] in _NO_DOMAIN

@@ -1,0 +1,78 @@
+"""Hold what detectors found in a text, and put the replacements in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bear_otel.privacy.markers import clean_spans, marker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class Finding(NamedTuple):
+    """One stretch of text that must not leave.
+
+    Args:
+        start: Offset of its first character.
+        end: Offset behind its last character.
+        kind: What it is, such as `email`.
+        rule: The detector that found it.
+        replacement: What stands for it, where that is not the marker of its kind.
+    """
+
+    start: int
+    end: int
+    kind: str
+    rule: str
+    replacement: str | None = None
+
+
+def merge(text: str, found: Iterable[Finding]) -> list[Finding]:
+    """Return the findings in order, without overlaps, and without what is clean already.
+
+    Overlapping findings become one that covers both, so nothing is left between two opinions: the
+    longer one names the kind.
+    """
+    clean = clean_spans(text)
+    merged: list[Finding] = []
+    for one in sorted(found, key=lambda f: (f.start, -f.end)):
+        if one.start >= one.end or (clean and _inside(one, clean)):
+            continue
+        if merged and one.start < merged[-1].end:
+            last = merged[-1]
+            if one.end > last.end:
+                longer = last if last.end - last.start >= one.end - one.start else one
+                merged[-1] = Finding(last.start, one.end, longer.kind, longer.rule)
+            continue
+        merged.append(one)
+    return merged
+
+
+def _inside(one: Finding, clean: list[tuple[int, int]]) -> bool:
+    return any(start <= one.start and one.end <= end for start, end in clean)
+
+
+def replace(
+    text: str, findings: list[Finding], render: Callable[[str, str], str] | None = None
+) -> str:
+    """Return the text with each finding replaced.
+
+    Args:
+        text: The text that was searched.
+        findings: Ordered and without overlaps, as `merge` returns them.
+        render: Makes the replacement from kind and found text; constant markers when left out.
+    """
+    parts: list[str] = []
+    position = 0
+    for one in findings:
+        parts.append(text[position : one.start])
+        if one.replacement is not None:
+            parts.append(one.replacement)
+        elif render is not None:
+            parts.append(render(one.kind, text[one.start : one.end]))
+        else:
+            parts.append(marker(one.kind))
+        position = one.end
+    parts.append(text[position:])
+    return "".join(parts)

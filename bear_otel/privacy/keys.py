@@ -1,0 +1,110 @@
+"""Decide from an attribute's key how its value is treated."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bear_otel.privacy.keytable import EXACT, NAMESPACES, PREFIXES
+from bear_otel.privacy.words import META, NEUTRAL, PHRASES, STRONG
+
+KeyClass = Literal[
+    "keep", "scan", "secret", "personal", "likely", "geo", "ip", "url", "query", "fragment", "sql",
+    "command", "trace", "content", "header", "environment",
+]  # fmt: skip
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_LONGEST_KEY: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRule:
+    """How the value under a key is treated.
+
+    Args:
+        cls: `keep` looks for unmistakable formats only, `scan` for everything; `secret` and
+            `personal` replace the whole value; `likely` replaces it if it has the shape of its
+            kind; the other classes name what the value is written in.
+        kind: The kind that the marker names.
+        source: Which rule decided, for `explain`.
+        known: Whether the semantic conventions know the key.
+    """
+
+    cls: KeyClass
+    kind: str
+    source: str
+    known: bool = False
+
+
+SCAN: Final = KeyRule("scan", "", "unknown key")
+
+
+def split_words(key: str) -> list[str]:
+    """Return the words of a key in lower case, without accents and digits: `userEmail2` has two."""
+    if not key.isascii():
+        decomposed = unicodedata.normalize("NFKD", key)
+        key = "".join(c for c in decomposed if not unicodedata.combining(c))
+        key = unicodedata.normalize("NFC", key)
+    return [word.lower() for word in _WORD.findall(key[:_LONGEST_KEY])]
+
+
+def classify_words(words: list[str]) -> tuple[str, str, str] | None:
+    """Return class, kind and the deciding phrase for the words of a key, or None.
+
+    The last words decide, as in an English compound: `token_count` is a count, `count_token` a
+    token.
+    """
+    end = len(words)
+    while end > 1 and words[end - 1] in NEUTRAL and " ".join(words[:end]) not in PHRASES:
+        hit = _suffix(words[:end])
+        if hit is not None:
+            return hit
+        end -= 1
+    hit = _suffix(words[:end])
+    if hit is not None:
+        return hit
+    if not words or words[-1] in META:
+        return None
+    for word in words[:end]:
+        if word in STRONG:
+            return "secret", STRONG[word], word
+    return None
+
+
+def _suffix(words: list[str]) -> tuple[str, str, str] | None:
+    for start in range(max(0, len(words) - 5), len(words)):
+        phrase = " ".join(words[start:])
+        hit = PHRASES.get(phrase)
+        if hit is not None:
+            return hit[0], hit[1], phrase
+    return None
+
+
+def classify(key: str) -> KeyRule:
+    """Return the rule for an attribute key: the conventions' table first, then its words."""
+    exact = EXACT.get(key)
+    if exact is not None:
+        return KeyRule(exact[0], exact[1], "semantic conventions", known=True)  # type: ignore[arg-type]
+    lower = key.lower()
+    for prefix, (cls, kind) in PREFIXES.items():
+        if lower.startswith(prefix):
+            return _behind_prefix(cls, kind, key[len(prefix) :])
+    known = lower.partition(".")[0] in NAMESPACES
+    hit = classify_words(split_words(key))
+    if hit is not None:
+        return KeyRule(hit[0], hit[1], f"key word: {hit[2]}", known=known)  # type: ignore[arg-type]
+    if known:
+        return KeyRule("keep", "", "semantic conventions", known=True)
+    return SCAN
+
+
+def _behind_prefix(cls: str, kind: str, rest: str) -> KeyRule:
+    """Return the rule for `http.request.header.<rest>` and its like."""
+    if cls == "personal":
+        return KeyRule("personal", kind, "semantic conventions", known=True)
+    hit = classify_words(split_words(rest))
+    if hit is None:
+        return KeyRule("scan", "", "semantic conventions", known=True)
+    return KeyRule(hit[0], hit[1], f"key word: {hit[2]}", known=True)  # type: ignore[arg-type]

@@ -1,0 +1,60 @@
+"""Name what was found: the kinds, their constant markers, and the text that counts as clean already."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, final
+
+
+@final
+class Dropped:
+    """The type of `DROPPED`: an attribute that must not be written at all."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "DROPPED"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+DROPPED: Final = Dropped()
+
+# Secrets never leave, whatever the policy: credentials, and payment data (PCI DSS 3.2 forbids
+# storing it). `row` and `query` are values that nobody can judge: bound parameters, query strings.
+SECRET_KINDS: Final = frozenset(
+    {"password", "token", "secret", "key", "cookie", "card", "content", "error", "custom"}
+)
+# One person, stably named: these may become pseudonyms. The rest of the personal kinds have too few
+# values to hide behind a keyed hash, or say too much in themselves.
+PSEUDONYM_KINDS: Final = frozenset({"email", "phone", "user", "session", "id", "iban", "device"})
+PERSONAL_KINDS: Final = PSEUDONYM_KINDS | {
+    "name", "address", "birthdate", "geo", "ip", "mac", "personal", "query", "row", "sql",
+}  # fmt: skip
+
+_MARKERS: Final[dict[str, str]] = {
+    kind: f"[REDACTED:{kind}]" for kind in sorted(SECRET_KINDS | PERSONAL_KINDS)
+}
+CUT: Final = "[REDACTED:cut]"
+ERROR: Final = _MARKERS["error"]
+_CLEAN = re.compile(
+    r"\[REDACTED:(?:" + "|".join(sorted([*_MARKERS, "cut"])) + r")\]|ps1\.\d{1,6}\.[a-z2-7]{20}"
+)
+
+
+def marker(kind: str) -> str:
+    """Return the constant that stands for a value of this kind."""
+    return _MARKERS.get(kind, _MARKERS["custom"])
+
+
+def is_clean(text: str) -> bool:
+    """Say whether the text is one marker or one pseudonym, so that scrubbing twice changes nothing."""
+    return _CLEAN.fullmatch(text) is not None
+
+
+def clean_spans(text: str) -> list[tuple[int, int]]:
+    """Return where the markers and pseudonyms stand."""
+    if "[REDACTED:" not in text and "ps1." not in text:
+        return []
+    return [found.span() for found in _CLEAN.finditer(text)]
