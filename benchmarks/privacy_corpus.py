@@ -1,0 +1,350 @@
+"""Score a scrubber on the privacy corpus: what leaks, what is damaged for nothing.
+
+    python benchmarks/privacy_corpus.py [--part dev|holdout] [--tool bear none ...] [--failures]
+
+Three figures, in per cent:
+    leak             cases of which a secret came out, plain, URL-encoded, base64 or JSON-escaped
+    over-redaction   harmless cases that did not come out as they went in
+    collateral       leak cases of which a harmless part, marked as such, did not come out
+
+`core` counts only the cases that every user expects to be right. The other tools are imported when
+asked for; install them where you like: `logfire`, `sentry-sdk`, `presidio-analyzer` and
+`presidio-anonymizer` (with any spaCy model for `presidio-ner`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+_ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(_ROOT), str(_ROOT / "tests" / "privacy")]
+
+from corpus import load  # noqa: E402 - the corpus is test data, no part of the package
+
+if TYPE_CHECKING:
+    from corpus.case import Case
+
+Tool = Callable[["Case"], object]
+
+_TOKEN = re.compile(r"[\w+/=.~-]{24,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a tool did to one case."""
+
+    leaked: bool
+    changed: bool
+    damaged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The figures of some cases, each as (failures, cases)."""
+
+    leak: tuple[int, int]
+    core_leak: tuple[int, int]
+    over_redaction: tuple[int, int]
+    core_over_redaction: tuple[int, int]
+    collateral: tuple[int, int]
+
+
+def record(case: Case) -> object:
+    """Return what the application hands over: attributes, or the bare value of a door."""
+    if case.door == "tracestate":
+        return f"{case.key}={case.value}"
+    return case.value if case.key is None else {case.key: case.value}
+
+
+def judge(case: Case, clean: object) -> Verdict:
+    """Compare what came out with what may come out."""
+    text = "\n".join(_texts(clean))
+    folded = text.casefold()
+    return Verdict(
+        leaked=any(_occurs(secret, text, folded) for secret in case.secrets),
+        changed=_plain(clean) != _plain(record(case)),
+        damaged=any(part not in text for part in case.keep),
+    )
+
+
+def score(cases: list[Case], tool: Tool) -> dict[str, Verdict]:
+    """Return the verdict on each case, by its id."""
+    return {case.id: judge(case, tool(case)) for case in cases}
+
+
+def rates(cases: list[Case], verdicts: dict[str, Verdict]) -> Rates:
+    """Sum the verdicts of some cases up."""
+
+    def share(fails: str, chosen: list[Case]) -> tuple[int, int]:
+        return sum(getattr(verdicts[case.id], fails) for case in chosen), len(chosen)
+
+    leaks = [case for case in cases if not case.harmless]
+    harmless = [case for case in cases if case.harmless]
+    return Rates(
+        leak=share("leaked", leaks),
+        core_leak=share("leaked", [case for case in leaks if case.core]),
+        over_redaction=share("changed", harmless),
+        core_over_redaction=share("changed", [case for case in harmless if case.core]),
+        collateral=share("damaged", [case for case in leaks if case.keep]),
+    )
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case bytes():
+            yield value.decode("utf-8", "replace")
+        case Mapping():
+            for key, item in value.items():
+                yield from _texts(key)
+                yield from _texts(item)
+        case list() | tuple():
+            for item in value:
+                yield from _texts(item)
+        case _:
+            yield str(value)
+
+
+def _plain(value: object) -> object:
+    """Return a value that compares by content, with its types: `1`, `1.0` and `True` differ."""
+    match value:
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return type(value).__name__, value
+
+
+def _occurs(secret: str, text: str, folded: str) -> bool:
+    forms = [secret]
+    if _TOKEN.fullmatch(secret):
+        forms.append(secret[len(secret) // 2 :])  # half a token is worth guessing the rest
+    for form in forms:
+        spelled = {form, quote(form, safe=""), quote_plus(form), json.dumps(form)[1:-1]}
+        if any(item.casefold() in folded for item in spelled):
+            return True
+    return len(secret) > 5 and any(item in text for item in _base64(secret))
+
+
+def _base64(secret: str) -> Iterator[str]:
+    """Yield how a text looks within base64, at each of the three alignments."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    for lead in range(3):
+        body = raw[(3 - lead) % 3 :]
+        encoded = base64.b64encode(body[: len(body) // 3 * 3]).decode()
+        yield from {encoded, encoded.replace("+", "-").replace("/", "_")}
+
+
+# The tools: each factory returns a function from a case to what would leave the process.
+
+
+def _none() -> Tool:
+    return record
+
+
+def _bear() -> Tool:
+    from bear_otel.privacy import DROPPED, Scrubber
+
+    scrubber = Scrubber()
+
+    def clean(case: Case) -> object:
+        value: Any = record(case)
+        match case.door:
+            case "span.name" | "event.name":
+                out = scrubber.scrub_name(value, door=case.door)
+            case "tracestate":
+                out = scrubber.scrub_tracestate(value)
+            case "baggage":
+                out = scrubber.scrub_baggage(value)
+            case "log.body":
+                out = scrubber.scrub_body(value, door=case.door)
+            case "exception.message" | "exception.stacktrace":
+                out = scrubber.scrub_attributes({case.door: value}, door="event.attribute")[
+                    case.door
+                ]
+            case "status.description":
+                out = scrubber.scrub_text(value, door=case.door)
+            case _:
+                out = scrubber.scrub_attributes(value, door=case.door)
+        return None if out is DROPPED else out
+
+    return clean
+
+
+def _logfire() -> Tool:
+    from logfire._internal.scrubbing import Scrubber
+
+    scrubber = Scrubber(None)
+
+    def clean(case: Case) -> object:
+        value = record(case)
+        match case.door:
+            case "log.body":
+                return scrubber.scrub_value(("log_body",), value)[0]
+            case "exception.message" | "exception.stacktrace":
+                return scrubber.scrub_value(("otel_events",), {case.door: value})[0][case.door]
+            case "span.attribute" | "span.attributes" | "event.attribute" | "link.attribute":
+                return scrubber.scrub_value(("attributes",), value)[0]
+            case "log.attribute":
+                return scrubber.scrub_value(("attributes",), value)[0]
+            case _:
+                return value
+
+    return clean
+
+
+def _sentry() -> Tool:
+    from sentry_sdk.scrubber import EventScrubber
+    from sentry_sdk.utils import AnnotatedValue
+
+    def clean(case: Case) -> object:
+        value: Any = record(case)
+        if not isinstance(value, dict) or case.door not in {
+            "span.attribute",
+            "span.attributes",
+            "log.attribute",
+        }:
+            return value
+        data = dict(value)
+        EventScrubber().scrub_event({"extra": data, "spans": [{"data": data}]})
+        return {k: "[Filtered]" if isinstance(v, AnnotatedValue) else v for k, v in data.items()}
+
+    return clean
+
+
+def _presidio(*, ner: bool) -> Tool:
+    import spacy
+    import tldextract
+    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+    from presidio_analyzer.nlp_engine import SpacyNlpEngine
+    from presidio_anonymizer import AnonymizerEngine
+
+    # It would fetch the public suffix list from the net.
+    tldextract.extract = tldextract.TLDExtract(suffix_list_urls=())
+    model = next(iter(spacy.util.get_installed_models()), None) if ner else None
+    engine = SpacyNlpEngine()
+    engine.nlp = {"en": spacy.load(model) if model else spacy.blank("en")}
+    registry = RecognizerRegistry()
+    registry.load_predefined_recognizers(languages=["en"], nlp_engine=engine if ner else None)
+    if not ner:
+        registry.remove_recognizer("SpacyRecognizer")
+    analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=["en"])
+    anonymizer = AnonymizerEngine()
+
+    def scrub(value: object) -> object:
+        match value:
+            case str():
+                found: Any = analyzer.analyze(value, language="en")
+                return anonymizer.anonymize(value, found).text
+            case bytes():
+                text = value.decode("utf-8", "replace")
+                clean = scrub(text)
+                return value if clean == text else clean
+            case Mapping():
+                return {key: scrub(item) for key, item in value.items()}
+            case list():
+                return [scrub(item) for item in value]
+            case _:
+                return value
+
+    return lambda case: scrub(record(case))
+
+
+TOOLS: dict[str, Callable[[], Tool]] = {
+    "none": _none,
+    "bear": _bear,
+    "logfire": _logfire,
+    "sentry": _sentry,
+    "presidio": partial(_presidio, ner=False),
+    "presidio-ner": partial(_presidio, ner=True),
+}
+
+
+def _percent(share: tuple[int, int]) -> str:
+    failures, cases = share
+    return f"{100 * failures / cases:.1f}" if cases else "-"
+
+
+def _row(name: str, figures: Rates) -> str:
+    cells = [
+        _percent(figures.core_leak),
+        _percent(figures.leak),
+        _percent(figures.core_over_redaction),
+        _percent(figures.over_redaction),
+        _percent(figures.collateral),
+    ]
+    cases = figures.leak[1] + figures.over_redaction[1]
+    return f"| {name} | {cases} | {' | '.join(cells)} |"
+
+
+def _table(first: str, rows: list[str]) -> str:
+    columns = "cases | leak, core | leak | over-redaction, core | over-redaction | collateral"
+    return "\n".join([f"| {first} | {columns} |", "|---|--:|--:|--:|--:|--:|--:|", *rows, ""])
+
+
+def _grouped(cases: list[Case], by: Callable[[Case], str]) -> dict[str, list[Case]]:
+    groups: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        groups[by(case)].append(case)
+    return dict(sorted(groups.items()))
+
+
+def _broad_kind(case: Case) -> str:
+    return case.kind if case.harmless else case.kind.split(".")[0]
+
+
+def main() -> int:
+    """Print the tables that the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--part", choices=["dev", "holdout"], default="dev")
+    parser.add_argument("--tool", choices=TOOLS, nargs="+", default=["bear"])
+    parser.add_argument("--failures", action="store_true", help="list the failing cases (dev only)")
+    options = parser.parse_args()
+    if options.failures and options.part == "holdout":
+        parser.error("the hold-out's failures stay unseen, so that nothing is tuned to them")
+    cases = load(options.part)
+    scored = {}
+    for name in options.tool:
+        tool = TOOLS[name]()
+        scored[name] = tool, score(cases, tool)
+    print(_table("tool", [_row(name, rates(cases, v)) for name, (_, v) in scored.items()]))
+    for name, (tool, verdicts) in scored.items():
+        for title, by in (("kind", _broad_kind), ("door", lambda case: case.door)):
+            groups = _grouped(cases, by)
+            print(f"{name}, by {title}\n")
+            print(_table(title, [_row(k, rates(group, verdicts)) for k, group in groups.items()]))
+        if options.failures:
+            _print_failures(cases, verdicts, tool)
+    return 0
+
+
+def _print_failures(cases: list[Case], verdicts: dict[str, Verdict], tool: Tool) -> None:
+    for case in cases:
+        verdict = verdicts[case.id]
+        if case.harmless:
+            wrong = ["over-redacted"] if verdict.changed else []
+        else:
+            wrong = ["leaked"] * verdict.leaked + ["damaged"] * verdict.damaged
+        if wrong:
+            mark = "core " if case.core else ""
+            print(f"{mark}{' and '.join(wrong)}: {case.id} at {case.door}")
+            print(f"    in  {record(case)!r}\n    out {tool(case)!r}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
