@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -18,29 +18,60 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 OtlpRequest = ExportTraceServiceRequest | ExportMetricsServiceRequest | ExportLogsServiceRequest
 
+_Request = TypeVar("_Request", bound=OtlpRequest)
+_KINDS: dict[str, type[OtlpRequest]] = {
+    "resourceSpans": ExportTraceServiceRequest,
+    "resourceMetrics": ExportMetricsServiceRequest,
+    "resourceLogs": ExportLogsServiceRequest,
+}
 _ID_FIELDS = ("traceId", "spanId", "parentSpanId")
 
 
-def parse_json(kind: type[OtlpRequest], text: str | bytes) -> OtlpRequest:
+def parse_json(kind: type[_Request], text: str | bytes) -> _Request:
     """Parse OTLP JSON, whose ids are hexadecimal where protobuf's own JSON has base64.
 
     Raises:
         ValueError: when the text is not such a request.
     """
-    try:
-        content = json.loads(text, object_hook=_ids_to_base64)
-        if not isinstance(content, dict):
-            raise TypeError("not a JSON object")
-        return ParseDict(content, kind(), ignore_unknown_fields=True)
-    except (ParseError, AttributeError, TypeError, RecursionError) as error:
-        # ParseDict meets a wrong shape (a list for an object) with whatever error comes of it.
-        raise ValueError(str(error)) from error
+    return _parse(kind, _load(text))
+
+
+def parse_json_line(text: str) -> OtlpRequest:
+    """Parse a line of a file of OTLP JSON, which may be of any signal.
+
+    Raises:
+        ValueError: when the line is none of them.
+    """
+    content = _load(text)
+    kind = next((kind for key, kind in _KINDS.items() if key in content), None)
+    if kind is None:
+        message = f"not OTLP JSON: none of {', '.join(_KINDS)}"
+        raise ValueError(message)
+    return _parse(kind, content)
 
 
 def dump_json(request: OtlpRequest) -> str:
     """Return one line of OTLP JSON, as the Collector's `otlpjsonfile` receiver reads it."""
     content = MessageToDict(request, use_integers_for_enums=True)
     return json.dumps(_ids_to_hex(content), separators=(",", ":"), ensure_ascii=False)
+
+
+def _load(text: str | bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(text, object_hook=_ids_to_base64)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")
+    return content
+
+
+def _parse(kind: type[_Request], content: dict[str, Any]) -> _Request:
+    try:
+        return ParseDict(content, kind(), ignore_unknown_fields=True)
+    except (ParseError, AttributeError, TypeError, RecursionError) as error:
+        # ParseDict meets a wrong shape (a list for an object) with whatever error comes of it.
+        raise ValueError(str(error)) from error
 
 
 def _ids_to_base64(value: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import socket
 import socketserver
 import sys
 import threading
-import zlib
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -27,12 +26,10 @@ from bear_otel.cli.otlp_json import (
     OtlpRequest,
     parse_json,
 )
+from bear_otel.cli.receiver_body import MAX_BYTES, Refused, decompress, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-MAX_BYTES = 20 * 1024 * 1024
-"""Largest body, before and after decompression; the Collector's default."""
 
 _JSON, _PROTOBUF = "application/json", "application/x-protobuf"
 _REQUESTS: dict[str, type[OtlpRequest]] = {
@@ -40,21 +37,6 @@ _REQUESTS: dict[str, type[OtlpRequest]] = {
     "/v1/metrics": ExportMetricsServiceRequest,
     "/v1/logs": ExportLogsServiceRequest,
 }
-
-
-class Refused(Exception):  # noqa: N818 - what happened, as the client will read it
-    """The answer to a request that is not accepted; an `on_...` callback may raise it too.
-
-    Args:
-        status: the HTTP status, for example 503 to make the exporter retry.
-        message: what the client may read.
-        close: also close the connection, because its next byte is not a new request.
-    """
-
-    def __init__(self, status: int, message: str, *, close: bool = False) -> None:
-        super().__init__(message)
-        self.status = status
-        self.close = close
 
 
 class Receiver:
@@ -182,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         try:
-            body = self._read_body()
+            body = read_body(self.rfile, self.headers, self.server.receiver.max_bytes)
             self.server.receiver.accept(self._parse(body))
         except Refused as refused:
             self._refuse(refused)
@@ -191,40 +173,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, None)
 
-    def _read_body(self) -> bytes:
-        limit = self.server.receiver.max_bytes
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return self._read_chunks(limit)
-        length = self.headers.get("Content-Length", "0")
-        if not (length.isascii() and length.isdigit()):
-            raise Refused(400, "bad Content-Length", close=True)
-        if int(length) > limit:
-            raise Refused(413, f"the body is larger than {limit} bytes", close=True)
-        return self._read_exactly(int(length))
-
-    def _read_chunks(self, limit: int) -> bytes:
-        body = bytearray()
-        while True:
-            size_line = self.rfile.readline(1024)
-            try:
-                size = int(size_line.partition(b";")[0], 16)
-            except ValueError:
-                raise Refused(400, "bad chunk size", close=True) from None
-            if size < 0 or len(body) + size > limit:
-                raise Refused(413, f"the body is larger than {limit} bytes", close=True)
-            body += self._read_exactly(size)
-            if size == 0:
-                while self.rfile.readline(65_537).strip():
-                    pass  # trailers
-                return bytes(body)
-            self.rfile.readline(3)
-
-    def _read_exactly(self, size: int) -> bytes:
-        data = self.rfile.read(size)
-        if len(data) < size:
-            raise Refused(400, "the connection ended inside the body", close=True)
-        return data
-
     def _parse(self, body: bytes) -> OtlpRequest:
         kind = _REQUESTS.get(self.path.partition("?")[0])
         if kind is None:
@@ -232,9 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         content_type = self.headers.get_content_type()
         if content_type not in (_JSON, _PROTOBUF) or "Content-Type" not in self.headers:
             raise Refused(415, f"Content-Type must be {_PROTOBUF} or {_JSON}")
-        body = _decompress(
-            body, self.headers.get("Content-Encoding", ""), self.server.receiver.max_bytes
-        )
+        body = decompress(body, self.headers, self.server.receiver.max_bytes)
         try:
             return parse_json(kind, body) if content_type == _JSON else kind.FromString(body)
         except (ValueError, DecodeError) as error:
@@ -299,22 +245,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the overridden name
         pass
-
-
-def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return body
-    if encoding not in ("gzip", "deflate"):
-        raise Refused(415, f"Content-Encoding must be gzip or deflate, not {encoding[:40]!r}")
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
-    try:
-        # One byte more than allowed tells a bomb without unpacking it.
-        content = unpacker.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise Refused(400, f"bad {encoding} data: {error}") from error
-    if len(content) > limit:
-        raise Refused(413, f"the unpacked body is larger than {limit} bytes")
-    if not unpacker.eof or unpacker.unused_data:
-        raise Refused(400, f"the {encoding} data is truncated or has more behind its end")
-    return content
