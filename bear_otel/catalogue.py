@@ -145,6 +145,66 @@ DB_CLIENT_CONNECTION_MAX = Metric(
     attributes=("db.client.connection.pool.name",),
     source="database",
 )
+DB_CLIENT_CONNECTION_IDLE_MAX = Metric(
+    name="db.client.connection.idle.max",
+    kind="observable_up_down_counter",
+    unit="{connection}",
+    description="Most connections that the pool keeps open unused.",
+    attributes=("db.client.connection.pool.name",),
+    source="database",
+)
+DB_CLIENT_CONNECTION_PENDING_REQUESTS = Metric(
+    name="db.client.connection.pending_requests",
+    kind="observable_up_down_counter",
+    unit="{request}",
+    description="Callers that wait for a connection of the pool.",
+    attributes=("db.client.connection.pool.name",),
+    source="database",
+)
+DB_CLIENT_CONNECTION_TIMEOUTS = Metric(
+    name="db.client.connection.timeouts",
+    kind="counter",
+    unit="{timeout}",
+    description="Callers that gave up waiting for a connection of the pool.",
+    attributes=("db.client.connection.pool.name",),
+    source="database",
+)
+DB_CONNECT_ERRORS = Metric(
+    name="bear.db.connect_errors",
+    kind="counter",
+    unit="{error}",
+    description="Connections that could not be opened.",
+    attributes=("db.system.name", "db.namespace", "server.address", "server.port", "error.type"),
+    source="database",
+)
+DB_DEADLOCKS = Metric(
+    name="bear.db.deadlocks",
+    kind="counter",
+    unit="{deadlock}",
+    description="Statements and commits that the database ended because of a deadlock.",
+    attributes=(
+        "db.system.name",
+        "db.namespace",
+        "server.address",
+        "server.port",
+        "db.response.status_code",
+    ),
+    source="database",
+)
+DB_LOCK_TIMEOUTS = Metric(
+    name="bear.db.lock_timeouts",
+    kind="counter",
+    unit="{timeout}",
+    description="Statements and commits that gave up waiting for a lock.",
+    attributes=(
+        "db.system.name",
+        "db.namespace",
+        "server.address",
+        "server.port",
+        "db.response.status_code",
+    ),
+    source="database",
+)
 
 # --- process and host: sources/process.py -------------------------------------------------------
 PROCESS_CPU_TIME = Metric(
@@ -159,7 +219,7 @@ PROCESS_CPU_UTILIZATION = Metric(
     name="process.cpu.utilization",
     kind="observable_gauge",
     unit="1",
-    description="CPU time since the last collection, as a share of all the CPUs' time.",
+    description="CPU time since the last collection, as a share of the CPUs open to the process.",
     attributes=("cpu.mode",),
     source="process",
 )
@@ -327,6 +387,25 @@ FASTAPI_WEBSOCKET_EXCEPTION = Event(
     description="An exception that ended a WebSocket.",
     attributes=("exception.type", "exception.message", "exception.stacktrace"),
     source="fastapi",
+)
+
+DB_SLOW_QUERY = Event(
+    name="bear.db.slow_query",
+    severity="WARN",
+    description="A database call that took longer than the threshold.",
+    attributes=(
+        "bear.db.duration",
+        "db.system.name",
+        "db.namespace",
+        "db.operation.name",
+        "db.collection.name",
+        "db.query.summary",
+        "db.query.text",
+        "server.address",
+        "server.port",
+        "error.type",
+    ),
+    source="database",
 )
 
 EVENTS: tuple[Event, ...] = tuple(row for row in globals().values() if isinstance(row, Event))

@@ -1,0 +1,224 @@
+"""Traces and measures every query that SQLAlchemy sends.
+
+It listens to SQLAlchemy's public events on the class `Engine`, hence engines and connections may
+have been made before or after; see docs/decisions/0003-own-sqlalchemy-listener.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.semconv.attributes.db_attributes import (
+    DB_OPERATION_BATCH_SIZE,
+    DB_RESPONSE_STATUS_CODE,
+)
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
+from wrapt import register_post_import_hook
+
+from bear_otel.catalogue import (
+    DB_CLIENT_OPERATION_DURATION,
+    DB_DEADLOCKS,
+    DB_LOCK_TIMEOUTS,
+    DB_SLOW_QUERY,
+    create,
+)
+from bear_otel.sources.database_errors import error_attributes, lock_problem, say_failure
+from bear_otel.sources.database_names import LONGEST_STATEMENT, Databases
+from bear_otel.sources.database_pool import ConnectionWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    from opentelemetry._logs import Logger
+    from opentelemetry.metrics import Meter
+    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.util.types import AttributeValue
+    from sqlalchemy.engine import Connection, ExceptionContext
+
+_log = logging.getLogger(__name__)
+
+# SQLAlchemy makes one execution context a call, and means it to carry such things.
+_CALL = "_bear_otel_call"
+_SUPPRESSED = "suppress_instrumentation"  # set by opentelemetry.instrumentation.utils
+
+
+def watch_database(
+    tracer: Tracer,
+    meter: Meter,
+    logger: Logger | None = None,
+    *,
+    scrub_sql: Callable[[str, str], str],
+    slow_query_seconds: float | None = None,
+) -> Callable[[], None]:
+    """Watch SQLAlchemy: now if it is imported, else as soon as it is.
+
+    Args:
+        tracer: Makes one CLIENT span a query.
+        meter: Makes the instruments of the catalogue's source `database`.
+        logger: Emits an event for each slow query; None for no event.
+        scrub_sql: Takes a statement and its `db.system.name`, returns it without values. It runs
+            once for each statement and database, as long as the answer stays cached.
+        slow_query_seconds: Time from which a query is slow; None for no event.
+
+    Returns:
+        What ends it, and leaves SQLAlchemy as it was.
+    """
+    listener = _Listener(tracer, meter, logger, scrub_sql, slow_query_seconds)
+
+    def install(sqlalchemy: ModuleType) -> None:
+        try:
+            listener.install()
+        except Exception:  # noqa: BLE001 - the application's import must not fail
+            _log.warning("SQLAlchemy %s cannot be watched", sqlalchemy.__version__, exc_info=True)
+
+    register_post_import_hook(install, "sqlalchemy")
+    return listener.uninstall
+
+
+class _Listener:
+    def __init__(
+        self,
+        tracer: Tracer,
+        meter: Meter,
+        logger: Logger | None,
+        scrub_sql: Callable[[str, str], str],
+        slow_query_seconds: float | None,
+    ) -> None:
+        self._start_span = tracer.start_span
+        self._record_duration = create(meter, DB_CLIENT_OPERATION_DURATION).record
+        self._lock_problems = {
+            "deadlock": create(meter, DB_DEADLOCKS),
+            "lock_timeout": create(meter, DB_LOCK_TIMEOUTS),
+        }
+        self._logger = logger
+        self._slow = math.inf if slow_query_seconds is None else slow_query_seconds
+        self._databases = Databases(scrub_sql)
+        self._connections = ConnectionWatch(tracer, meter, self._databases)
+        self._undo: list[Callable[[], None]] = []
+        self._closed = False
+
+    def install(self) -> None:
+        if self._closed:
+            return
+        # Never before the application does.
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        for name, listener in (
+            ("before_cursor_execute", self.before_execute),
+            ("after_cursor_execute", self.after_execute),
+            ("handle_error", self.handle_error),
+        ):
+            # Ahead of others: the text is the application's, without comments that they add.
+            event.listen(Engine, name, listener, insert=True)
+            self._undo.append(lambda name=name, f=listener: event.remove(Engine, name, f))
+        self._undo.append(self._connections.install(Engine))
+
+    def uninstall(self) -> None:
+        self._closed = True
+        while self._undo:
+            self._undo.pop()()
+        self._databases.forget()
+
+    def before_execute(
+        self,
+        connection: Connection,
+        cursor: Any,  # noqa: ARG002 - SQLAlchemy's signature
+        statement: str,
+        parameters: Any,
+        context: Any,
+        executemany: bool,
+    ) -> None:
+        try:
+            current = otel_context.get_current()
+            if context is None or current.get(_SUPPRESSED):
+                return
+            database = self._databases.get(connection.dialect)
+            if database is None:
+                database = self._databases.meet(connection.engine)
+            if len(statement) > LONGEST_STATEMENT:
+                statement = statement[:LONGEST_STATEMENT]
+            # One INSERT of many rows comes with `executemany`, too, but with flat parameters.
+            batch = executemany and isinstance(parameters, list) and len(parameters) > 1
+            query = database.query(statement, batch)
+            attributes = query.attributes
+            if batch:
+                attributes = {**attributes, DB_OPERATION_BATCH_SIZE: len(parameters)}
+            span = self._start_span(query.name, current, SpanKind.CLIENT, attributes)
+            setattr(context, _CALL, (span, query, perf_counter()))
+        except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
+            say_failure(type(failure))
+
+    def after_execute(
+        self,
+        connection: Connection,  # noqa: ARG002 - SQLAlchemy's signature
+        cursor: Any,  # noqa: ARG002
+        statement: str,  # noqa: ARG002
+        parameters: Any,  # noqa: ARG002
+        context: Any,
+        executemany: bool,  # noqa: ARG002
+    ) -> None:
+        try:
+            call = getattr(context, _CALL, None)
+            if call is None:
+                return
+            setattr(context, _CALL, None)
+            span, query, started = call
+            seconds = perf_counter() - started
+            self._record_duration(seconds, query.labels)
+            if seconds >= self._slow:
+                self._emit_slow_query(span, query.attributes, seconds)
+            span.end()
+        except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
+            say_failure(type(failure))
+
+    def handle_error(self, error: ExceptionContext) -> None:
+        try:
+            # Without a connection it could not be opened; without a call it was BEGIN, COMMIT or
+            # ROLLBACK, of which SQLAlchemy announces the start only.
+            if error.connection is None:
+                return
+            dialect = error.connection.dialect
+            database = self._databases.get(dialect) or self._databases.meet(error.connection.engine)
+            failure = error_attributes(error.original_exception, dialect)
+            code = failure.get(DB_RESPONSE_STATUS_CODE)
+            problem = lock_problem(database.system, code)
+            if problem:
+                self._lock_problems[problem].add(
+                    1, {**database.labels, DB_RESPONSE_STATUS_CODE: code}
+                )
+            call = getattr(error.execution_context, _CALL, None)
+            if call is None:
+                return
+            setattr(error.execution_context, _CALL, None)
+            span, query, started = call
+            seconds = perf_counter() - started
+            self._record_duration(seconds, {**query.labels, ERROR_TYPE: failure[ERROR_TYPE]})
+            span.set_attributes(failure)
+            span.set_status(StatusCode.ERROR)  # the text may hold rows
+            if seconds >= self._slow:
+                self._emit_slow_query(span, {**query.attributes, **failure}, seconds)
+            span.end()
+        except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
+            say_failure(type(failure))
+
+    def _emit_slow_query(
+        self, span: Span, attributes: Mapping[str, AttributeValue], seconds: float
+    ) -> None:
+        if self._logger is None:
+            return
+        self._logger.emit(
+            context=set_span_in_context(span),
+            severity_number=SeverityNumber.WARN,
+            severity_text=DB_SLOW_QUERY.severity,
+            body="Slow query",
+            attributes={**attributes, "bear.db.duration": seconds},
+            event_name=DB_SLOW_QUERY.name,
+        )
