@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 class ConfigurationError(ValueError):
@@ -101,6 +101,29 @@ class PrivacySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Requests to the service."""
+
+    instrumentation: Literal["auto", "native", "contrib"] = setting(
+        "auto",
+        "Who measures FastAPI: itself (`native`, since 0.142) or opentelemetry-instrumentation-"
+        "fastapi (`contrib`); `auto` takes the first that is possible.",
+        env="BEAR_OTEL_FASTAPI_INSTRUMENTATION",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """Calls to databases through SQLAlchemy."""
+
+    instrumentation: Literal["bear_otel", "contrib"] = setting(
+        "bear_otel",
+        "Who measures SQLAlchemy: our listener or opentelemetry-instrumentation-sqlalchemy.",
+        env="BEAR_OTEL_SQLALCHEMY_INSTRUMENTATION",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSettings:
     """Process and host metrics."""
 
@@ -164,6 +187,8 @@ class Settings:
     enabled: bool = setting(True, "Switch everything off (`OTEL_SDK_DISABLED` does so, too).")
     resource: ResourceSettings = field(default_factory=ResourceSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)

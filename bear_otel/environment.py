@@ -1,0 +1,65 @@
+"""Read those of OpenTelemetry's own variables that its SDK does not read for us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bear_otel.pipeline.exporters import Signal, resolve_names
+from bear_otel.pipeline.providers import Plan
+from bear_otel.settings import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
+
+# OpenTelemetry's names of the queue settings, ours, and how many of theirs make one of ours.
+_QUEUE_VARIABLES = (
+    ("SCHEDULE_DELAY", "schedule_delay_seconds", 1000),
+    ("MAX_QUEUE_SIZE", "max_queue_size", 1),
+    ("MAX_EXPORT_BATCH_SIZE", "max_export_batch_size", 1),
+)
+_QUEUE_PREFIXES: dict[Signal, str] = {"traces": "OTEL_BSP", "logs": "OTEL_BLRP"}
+
+
+def is_disabled(environ: Mapping[str, str]) -> bool:
+    """Return whether `OTEL_SDK_DISABLED` switches everything off."""
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def load_plan(environ: Mapping[str, str]) -> Plan:
+    """Return the exporters of each signal, and the size of their queues.
+
+    Raises:
+        ConfigurationError: A protocol that cannot be spoken, or a size that is no number.
+    """
+    return Plan(
+        exporters={signal: _load_exporters(signal, environ) for signal in SIGNALS},
+        queues={signal: _load_queue(prefix, environ) for signal, prefix in _QUEUE_PREFIXES.items()},
+    )
+
+
+def load_list(environ: Mapping[str, str], *names: str) -> tuple[str, ...]:
+    """Return the parts of the first of several comma separated variables that is set."""
+    text = next((environ[name] for name in names if environ.get(name)), "")
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _load_exporters(signal: Signal, environ: Mapping[str, str]) -> tuple[str, ...]:
+    protocol = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or environ.get(
+        "OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
+    return resolve_names(signal, environ.get(f"OTEL_{signal.upper()}_EXPORTER"), protocol)
+
+
+def _load_queue(prefix: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    for suffix, name, divisor in _QUEUE_VARIABLES:
+        variable = f"{prefix}_{suffix}"
+        raw = environ.get(variable, "").strip()
+        if not raw:
+            continue
+        if not raw.isdecimal() or int(raw) == 0:
+            raise ConfigurationError(variable, raw, "a whole number above 0")
+        arguments[name] = int(raw) if divisor == 1 else int(raw) / divisor
+    return arguments

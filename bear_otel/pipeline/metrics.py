@@ -1,0 +1,368 @@
+"""Clean every measurement before it is aggregated, through OpenTelemetry's public API alone.
+
+Later is too late: what has become the attribute set of a series also leaves as an exemplar, and
+points that are the same after scrubbing must be added up, not reported twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import threading
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Counter,
+    Histogram,
+    Meter,
+    MeterProvider,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    Observation,
+    UpDownCounter,
+    _Gauge,
+)
+from typing_extensions import override
+
+from bear_otel.pipeline.forking import reset_in_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import CallbackT
+    from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
+    from opentelemetry.sdk.metrics.export import MetricReader
+
+    from bear_otel.privacy import Scrubber
+
+# Attribute sets of metrics are few by design; the limit guards against those that are not.
+_MAX_CACHED = 4096
+
+
+class ScrubbingMeterProvider(MeterProvider):
+    """A meter provider whose instruments hand clean attributes to the provider behind it.
+
+    Because every instrument is a proxy, the provider behind can be replaced: a forked child
+    starts with a new one and does not report again what its parent had counted
+    (open-telemetry/opentelemetry-python#3885).
+
+    Args:
+        create_inner: Makes the provider that aggregates and exports; called again in each child.
+        scrubber: Cleans attributes, names and descriptions.
+    """
+
+    def __init__(self, create_inner: Callable[[], SdkMeterProvider], scrubber: Scrubber) -> None:
+        self._create_inner = create_inner
+        self._inner = create_inner()
+        self._clean = _AttributeCache(scrubber)
+        self._scrubber = scrubber
+        self._meters: dict[tuple[Any, ...], _CleanMeter] = {}
+        # After the SDK's own handlers, which were registered when its provider was made.
+        reset_in_child(self._start_anew)
+
+    @override
+    def get_meter(
+        self,
+        name: str,
+        version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Meter:
+        scrub = self._scrubber.scrub_name
+        arguments = (
+            scrub(name, door="scope"),
+            scrub(version, door="scope") if version else version,
+            scrub(schema_url, door="scope") if schema_url else schema_url,
+            self._scrubber.scrub_attributes(attributes, door="scope.attribute") or None,
+        )
+        key = (*arguments[:3], repr(arguments[3]))
+        meter = self._meters.get(key)
+        if meter is None:
+            meter = self._meters[key] = _CleanMeter(arguments, self)
+        return meter
+
+    @property
+    def inner(self) -> SdkMeterProvider:
+        """The provider that aggregates, for readers that want it."""
+        return self._inner
+
+    @override
+    def add_metric_reader(self, metric_reader: MetricReader) -> None:
+        self._inner.add_metric_reader(metric_reader)
+
+    @override
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        return self._inner.force_flush(timeout_millis)
+
+    @override
+    def shutdown(self, timeout_millis: float = 30_000) -> None:
+        self._inner.shutdown(timeout_millis)
+
+    def _start_anew(self) -> None:
+        parents = self._inner
+        self._inner = self._create_inner()
+        for meter in list(self._meters.values()):
+            meter.attach(self._inner)
+        # Nothing is left in it to collect. In a thread, since it may wait for a lock that the
+        # parent held while it forked.
+        end = threading.Thread(target=_end_quietly, args=(parents,), daemon=True)
+        end.start()
+
+    # Read by the proxies below.
+    @property
+    def clean(self) -> _AttributeCache:
+        """The clean copy of an attribute set."""
+        return self._clean
+
+    @property
+    def scrubber(self) -> Scrubber:
+        """What cleans names and descriptions."""
+        return self._scrubber
+
+
+class _AttributeCache:
+    """The clean copy of an attribute set, remembered: about half a microsecond a record."""
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._scrubber = scrubber
+        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    def __call__(self, attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        if not attributes:
+            return None
+        try:
+            # 1 and True are the same key here, as they are to the SDK's own aggregation.
+            key = tuple(attributes.items())
+            clean = self._known.get(key)
+        except (TypeError, AttributeError):  # a list as value; not a mapping at all
+            return self._scrub(attributes)
+        if clean is None:
+            clean = self._scrub(attributes)
+            if len(self._known) >= _MAX_CACHED:
+                self._known.clear()
+            self._known[key] = clean
+        return clean
+
+    def _scrub(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        return self._scrubber.scrub_attributes(attributes, door="metric.attribute")
+
+
+class _CleanMeter(Meter):
+    def __init__(self, arguments: tuple[Any, ...], provider: ScrubbingMeterProvider) -> None:
+        super().__init__(*arguments[:3])
+        self._arguments = arguments
+        self._provider = provider
+        self._inner = provider.inner.get_meter(*arguments)
+        self._instruments: dict[object, _Proxy] = {}
+
+    def attach(self, provider: SdkMeterProvider) -> None:
+        """Make the meter and all its instruments anew in another provider."""
+        self._inner = provider.get_meter(*self._arguments)
+        for instrument in list(self._instruments.values()):
+            instrument.attach(self._inner)
+
+    def create_counter(self, name: str, unit: str = "", description: str = "") -> Counter:
+        return self._create(_CleanCounter, "create_counter", name, unit, description)
+
+    def create_up_down_counter(
+        self, name: str, unit: str = "", description: str = ""
+    ) -> UpDownCounter:
+        return self._create(_CleanUpDownCounter, "create_up_down_counter", name, unit, description)
+
+    def create_gauge(self, name: str, unit: str = "", description: str = "") -> _Gauge:
+        return self._create(_CleanGauge, "create_gauge", name, unit, description)
+
+    def create_histogram(
+        self,
+        name: str,
+        unit: str = "",
+        description: str = "",
+        *,
+        explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
+    ) -> Histogram:
+        advisory = explicit_bucket_boundaries_advisory
+        extra = {"explicit_bucket_boundaries_advisory": tuple(advisory) if advisory else None}
+        return self._create(_CleanHistogram, "create_histogram", name, unit, description, **extra)
+
+    def create_observable_counter(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> ObservableCounter:
+        extra = self._wrap(callbacks)
+        kind = _CleanObservableCounter
+        return self._create(kind, "create_observable_counter", name, unit, description, **extra)
+
+    def create_observable_up_down_counter(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> ObservableUpDownCounter:
+        extra = self._wrap(callbacks)
+        kind = _CleanObservableUpDownCounter
+        method = "create_observable_up_down_counter"
+        return self._create(kind, method, name, unit, description, **extra)
+
+    def create_observable_gauge(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> ObservableGauge:
+        extra = self._wrap(callbacks)
+        kind = _CleanObservableGauge
+        return self._create(kind, "create_observable_gauge", name, unit, description, **extra)
+
+    def _create(
+        self, proxy: type[Any], method: str, name: str, unit: str, description: str, **extra: Any
+    ) -> Any:
+        scrubber = self._provider.scrubber
+        arguments = {
+            "name": scrubber.scrub_name(name, door="metric.name"),
+            "unit": scrubber.scrub_name(unit, door="metric.unit"),
+            "description": scrubber.scrub_text(description, door="metric.description"),
+            **extra,
+        }
+        if arguments["name"] != name:
+            # A marker is no valid instrument name.
+            arguments["name"] = "bear.redacted"
+        # The same instrument again, perhaps for every request: hand out the one that exists. Each
+        # observable is its own, since its callbacks are.
+        key = (method, *arguments.values()) if "callbacks" not in extra else object()
+        instrument = self._instruments.get(key)
+        if instrument is None:
+            instrument = proxy(method, arguments, self._inner, self._provider.clean)
+            self._instruments[key] = instrument
+        return instrument
+
+    def _wrap(self, callbacks: Sequence[CallbackT] | None) -> dict[str, Any]:
+        clean = self._provider.clean
+        return {"callbacks": [_wrap_callback(callback, clean) for callback in callbacks or ()]}
+
+
+class _Proxy:
+    """An instrument in front of the one that aggregates."""
+
+    def __init__(
+        self, method: str, arguments: dict[str, Any], meter: Meter, clean: _AttributeCache
+    ) -> None:
+        self._method = method
+        self._arguments = arguments
+        self._clean = clean
+        self.attach(meter)
+
+    def attach(self, meter: Meter) -> None:
+        arguments = dict(self._arguments)
+        if "callbacks" in arguments:
+            arguments["callbacks"] = [self._bind(each, meter) for each in arguments["callbacks"]]
+        self._meter = meter
+        self._inner: Any = getattr(meter, self._method)(**arguments)
+
+    def _bind(self, callback: CallbackT, meter: Meter) -> CallbackT:
+        """Return a callback that observes for one meter only, and falls silent after the next."""
+
+        def observe(options: CallbackOptions) -> Iterable[Observation]:
+            return callback(options) if self._meter is meter else ()
+
+        return observe
+
+
+class _CleanCounter(_Proxy, Counter):
+    def add(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self._inner.add(amount, self._clean(attributes), context)
+
+
+class _CleanUpDownCounter(_Proxy, UpDownCounter):
+    def add(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self._inner.add(amount, self._clean(attributes), context)
+
+
+class _CleanHistogram(_Proxy, Histogram):
+    def record(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self._inner.record(amount, self._clean(attributes), context)
+
+
+class _CleanGauge(_Proxy, _Gauge):
+    def set(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self._inner.set(amount, self._clean(attributes), context)
+
+
+class _CleanObservableCounter(_Proxy, ObservableCounter):
+    pass
+
+
+class _CleanObservableUpDownCounter(_Proxy, ObservableUpDownCounter):
+    pass
+
+
+class _CleanObservableGauge(_Proxy, ObservableGauge):
+    pass
+
+
+def _end_quietly(provider: SdkMeterProvider) -> None:
+    with contextlib.suppress(Exception):  # its readers may miss the deadline, which is no loss
+        provider.shutdown(timeout_millis=100)
+
+
+def _wrap_callback(callback: CallbackT, clean: _AttributeCache) -> CallbackT:
+    """Return the callback with clean observations; it may be a function or a generator."""
+    if inspect.isgenerator(callback) or not callable(callback):
+        return _wrap_generator(callback, clean)
+
+    def observe(options: CallbackOptions) -> Iterable[Observation]:
+        return [_clean_observation(observation, clean) for observation in callback(options)]
+
+    return observe
+
+
+def _wrap_generator(
+    generator: Generator[Iterable[Observation], CallbackOptions, None], clean: _AttributeCache
+) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    # A function in front of it, not another generator, since the SDK starts a generator once for
+    # each instrument that it is given to, and a child makes its instruments anew.
+    started = False
+
+    def observe(options: CallbackOptions) -> Iterable[Observation]:
+        nonlocal started
+        if not started:
+            started = True
+            next(generator)
+        try:
+            observations = generator.send(options)
+        except StopIteration:
+            return ()
+        return [_clean_observation(observation, clean) for observation in observations]
+
+    return observe
+
+
+def _clean_observation(observation: Observation, clean: _AttributeCache) -> Observation:
+    return Observation(observation.value, clean(observation.attributes), observation.context)

@@ -1,0 +1,194 @@
+"""Build the three providers with the scrubber in front of everything that could send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+
+from bear_otel.pipeline import canary, seams
+from bear_otel.pipeline.batch_processors import BatchingLogRecordProcessor, BatchingSpanProcessor
+from bear_otel.pipeline.cleaning import Cleaner
+from bear_otel.pipeline.exporters import DEFAULT, Signal, load_exporter
+from bear_otel.pipeline.logs import ScrubbingLogRecordProcessor
+from bear_otel.pipeline.metrics import ScrubbingMeterProvider
+from bear_otel.pipeline.resource import CleanResource
+from bear_otel.pipeline.spans import ScrubbingSpanProcessor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.sdk.resources import Resource
+
+    from bear_otel.pipeline.losses import Losses
+    from bear_otel.privacy import Scrubber
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What `OTEL_*` variables say about exporters and their queues.
+
+    Args:
+        exporters: Entry point names of the exporters by signal; none means that the signal goes
+            nowhere.
+        queues: Keyword arguments of the batching processors by signal.
+    """
+
+    exporters: Mapping[Signal, tuple[str, ...]]
+    queues: Mapping[Signal, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Providers:
+    """The three providers, not yet global."""
+
+    tracer: TracerProvider
+    meter: ScrubbingMeterProvider
+    logger: LoggerProvider
+    cleaner: Cleaner
+    # Where each signal goes, for people to read.
+    destinations: Mapping[Signal, str]
+    # None where a declarative configuration leaves the propagator out.
+    propagator: Any = None
+
+
+def create_providers(
+    plan: Plan, resource: Resource, scrubber: Scrubber, losses: Losses
+) -> Providers:
+    """Create the providers that the environment describes.
+
+    Raises:
+        ConfigurationError: An exporter that is not there.
+        CanaryError: A planted personal value came out of a provider.
+    """
+    cleaner = Cleaner(scrubber)
+    clean = cleaner.clean_resource(resource)
+
+    spans = ScrubbingSpanProcessor(cleaner)
+    tracer = TracerProvider(
+        resource=clean,
+        shutdown_on_exit=False,
+        active_span_processor=spans,  # pyright: ignore[reportArgumentType] - duck typed
+        **seams.create_trace_components(),
+    )
+    canary.check_spans(tracer, spans)
+
+    logs = ScrubbingLogRecordProcessor(cleaner)
+    logger = LoggerProvider(
+        resource=clean,
+        shutdown_on_exit=False,
+        multi_log_record_processor=logs,  # pyright: ignore[reportArgumentType] - duck typed
+        **seams.create_log_components(),
+    )
+    canary.check_logs(logger, logs)
+
+    exporters = _Exporters(plan, losses)
+
+    def create_meter_provider() -> MeterProvider:
+        return MeterProvider(
+            metric_readers=[_create_reader(each) for each in exporters.create("metrics")],
+            resource=tracer.resource,
+            shutdown_on_exit=False,
+            **seams.create_metric_components(),
+        )
+
+    meter = _create_scrubbing_meter_provider(create_meter_provider, clean, scrubber)
+    # Only now can anything be sent.
+    for exporter in exporters.create("traces"):
+        queue = plan.queues.get("traces", {})
+        spans.add_span_processor(BatchingSpanProcessor(exporter, losses=losses, **queue))
+    for exporter in exporters.create("logs"):
+        queue = plan.queues.get("logs", {})
+        logs.add_log_record_processor(BatchingLogRecordProcessor(exporter, losses=losses, **queue))
+    return Providers(
+        tracer=tracer,
+        meter=meter,
+        logger=logger,
+        cleaner=cleaner,
+        destinations=exporters.destinations,
+    )
+
+
+def create_file_providers(config: Any, scrubber: Scrubber) -> Providers:
+    """Create the providers that an OpenTelemetry configuration file describes.
+
+    The official factories make exporters, samplers, views and limits; the scrubber is put in
+    front of what they made, and the same canary is sent.
+
+    Raises:
+        CanaryError: A planted personal value came out of a provider.
+    """
+    cleaner = Cleaner(scrubber)
+    resource = CleanResource(seams.create_file_resource(config), scrubber)
+    tracer, first_meter_provider, logger = seams.create_file_providers(config, resource)
+
+    spans = ScrubbingSpanProcessor(cleaner)
+    senders = seams.replace_span_processor(tracer, spans)
+    canary.check_spans(tracer, spans)
+    spans.add_span_processor(senders)
+
+    logs = ScrubbingLogRecordProcessor(cleaner)
+    log_senders = seams.replace_log_record_processor(logger, logs)
+    canary.check_logs(logger, logs)
+    logs.add_log_record_processor(log_senders)
+
+    made = [first_meter_provider]
+
+    def create_meter_provider() -> MeterProvider:
+        if made:
+            return made.pop()
+        return seams.create_file_meter_provider(config, tracer.resource)
+
+    meter = _create_scrubbing_meter_provider(create_meter_provider, resource, scrubber)
+    return Providers(
+        tracer=tracer,
+        meter=meter,
+        logger=logger,
+        cleaner=cleaner,
+        destinations=dict.fromkeys(("traces", "metrics", "logs"), "what OTEL_CONFIG_FILE says"),
+        propagator=seams.create_file_propagator(config.propagator) if config.propagator else None,
+    )
+
+
+def _create_scrubbing_meter_provider(
+    create: Callable[[], MeterProvider], resource: Resource, scrubber: Scrubber
+) -> ScrubbingMeterProvider:
+    """Return the meter provider, after a canary has gone through one that is made alike."""
+    probe = canary.MetricProbe()
+    tried = MeterProvider([probe.reader], resource, shutdown_on_exit=False)
+    canary.check_metrics(ScrubbingMeterProvider(lambda: tried, scrubber), probe)
+    return ScrubbingMeterProvider(create, scrubber)
+
+
+class _Exporters:
+    """Creates the exporters of a plan, and remembers for people where they send to."""
+
+    def __init__(self, plan: Plan, losses: Losses) -> None:
+        self._plan = plan
+        self._losses = losses
+        self.destinations: dict[Signal, str] = {}
+
+    def create(self, signal: Signal) -> list[Any]:
+        names = self._plan.exporters.get(signal, ())
+        created = [self._create(signal, name) for name in names]
+        places = [
+            getattr(exporter, "endpoint", name)
+            for exporter, name in zip(created, names, strict=True)
+        ]
+        self.destinations[signal] = " and ".join(places) or "nowhere"
+        return created
+
+    def _create(self, signal: Signal, name: str) -> Any:
+        exporter = load_exporter(signal, name)
+        return exporter(losses=self._losses) if name == DEFAULT else exporter()
+
+
+def _create_reader(exporter: Any) -> MetricReader:
+    # Pull exporters, such as Prometheus, are readers themselves.
+    if isinstance(exporter, MetricReader):
+        return exporter
+    return PeriodicExportingMetricReader(exporter)

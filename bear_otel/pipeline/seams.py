@@ -1,0 +1,174 @@
+"""Every private OpenTelemetry name that bear-otel touches, in one place.
+
+Each entry says why no public name does and, where one is known, which upstream issue would let it
+go. An upgrade of OpenTelemetry is this file and `tests/pipeline/test_seams.py`.
+"""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING, Any
+
+import opentelemetry.sdk._configuration as sdk_configuration
+from opentelemetry._logs import get_logger_provider
+from opentelemetry.instrumentation.auto_instrumentation import _load
+from opentelemetry.metrics import get_meter_provider
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import get_tracer_provider
+
+if TYPE_CHECKING:
+    from opentelemetry.instrumentation.distro import BaseDistro
+    from opentelemetry.sdk._logs import LogRecordProcessor
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+
+# Context key under which instrumentations and log handlers stay silent. The public helper
+# `suppress_instrumentation` sets it, but nothing public reads the current value cheaply.
+from opentelemetry.instrumentation.utils import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_KEY
+
+__all__ = ["SUPPRESS_KEY"]
+
+
+def find_foreign_provider() -> str | None:
+    """Return the class of a provider that somebody else has set, or None.
+
+    The proxies that stand in before a provider is set are private for metrics and logs
+    (`_ProxyMeterProvider`), so the test is for what is known to be no provider yet.
+    """
+    for provider in (get_tracer_provider(), get_meter_provider(), get_logger_provider()):
+        if not type(provider).__name__.lstrip("_").startswith("Proxy"):
+            return f"{type(provider).__module__}.{type(provider).__qualname__}"
+    return None
+
+
+def shut_down_foreign_providers() -> None:
+    """Stop the providers that somebody else has set, at once and without another export."""
+    for provider in (get_tracer_provider(), get_meter_provider(), get_logger_provider()):
+        processor = getattr(provider, "_active_span_processor", None) or getattr(
+            provider, "_multi_log_record_processor", None
+        )
+        for attribute in ("_span_processors", "_log_record_processors"):
+            if hasattr(processor, attribute):
+                setattr(processor, attribute, ())
+        _remove_exit_handler(provider)
+        for reader in getattr(provider, "_metric_readers", ()):
+            provider.remove_metric_reader(reader)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def create_trace_components() -> dict[str, Any]:
+    """Return sampler, id generator and tracer configurator as the `OTEL_*` variables name them.
+
+    `TracerProvider` reads the built-in samplers from the environment itself, but not those that
+    come from entry points.
+    """
+    sampler = sdk_configuration._import_sampler(sdk_configuration._get_sampler())
+    name = sdk_configuration._get_id_generator()
+    configurator = sdk_configuration._get_tracer_configurator()
+    return {
+        "sampler": sampler,
+        "id_generator": sdk_configuration._import_id_generator(name),
+        "_tracer_configurator": sdk_configuration._import_tracer_configurator(configurator),
+    }
+
+
+def create_metric_components() -> dict[str, Any]:
+    """Return the meter configurator that `OTEL_PYTHON_METER_CONFIGURATOR` names."""
+    configurator = sdk_configuration._get_meter_configurator()
+    return {"_meter_configurator": sdk_configuration._import_meter_configurator(configurator)}
+
+
+def create_log_components() -> dict[str, Any]:
+    """Return the logger configurator that `OTEL_PYTHON_LOGGER_CONFIGURATOR` names."""
+    configurator = sdk_configuration._get_logger_configurator()
+    return {"_logger_configurator": sdk_configuration._import_logger_configurator(configurator)}
+
+
+def load_instrumentors(distro: BaseDistro) -> None:
+    """Load every installed instrumentor, as `opentelemetry-instrument` does."""
+    _load._load_instrumentors(distro)
+
+
+def create_file_providers(
+    config: Any, resource: Resource
+) -> tuple[TracerProvider, MeterProvider, LoggerProvider]:
+    """Create the three providers of a declarative configuration.
+
+    The public `configure_sdk` sets the globals itself, before anybody could put a scrubber in
+    front, and never gives the providers back. A signal that the file leaves out gets a provider
+    without a processor, which sends nothing.
+    """
+    from opentelemetry.configuration import _logger_provider, _meter_provider, _tracer_provider
+
+    limits = config.attribute_limits
+    providers = (
+        _tracer_provider.create_tracer_provider(config.tracer_provider, resource, limits),
+        _meter_provider.create_meter_provider(config.meter_provider, resource),
+        _logger_provider.create_logger_provider(config.logger_provider, resource, limits),
+    )
+    for provider in providers:
+        _remove_exit_handler(provider)
+    return providers
+
+
+def create_file_meter_provider(config: Any, resource: Resource) -> MeterProvider:
+    """Create the meter provider of a declarative configuration once more, after a fork."""
+    from opentelemetry.configuration import _meter_provider
+
+    provider = _meter_provider.create_meter_provider(config.meter_provider, resource)
+    _remove_exit_handler(provider)
+    return provider
+
+
+def create_file_resource(config: Any) -> Resource:
+    """Create the resource of a declarative configuration."""
+    from opentelemetry.configuration import _resource
+
+    return _resource.create_resource(config.resource)
+
+
+def create_file_propagator(config: Any) -> Any:
+    """Create the propagator of a declarative configuration."""
+    from opentelemetry.configuration import _propagator
+
+    return _propagator.create_propagator(config.propagator)
+
+
+def configure_file_instrumentation(config: Any) -> None:
+    """Run the instrumentors with the options that a declarative configuration gives them."""
+    from opentelemetry.configuration.instrumentation import configure_instrumentation
+
+    configure_instrumentation(config.instrumentation_development)
+
+
+def replace_span_processor(provider: TracerProvider, front: SpanProcessor) -> SpanProcessor:
+    """Put a processor in front of all others of a provider; return what stood there.
+
+    Only the constructor takes one, and providers of a declarative configuration exist already
+    (open-telemetry/opentelemetry-python#4424).
+    """
+    behind = provider._active_span_processor
+    provider._active_span_processor = front  # pyright: ignore[reportAttributeAccessIssue] - duck typed
+    return behind
+
+
+def replace_log_record_processor(
+    provider: LoggerProvider, front: LogRecordProcessor
+) -> LogRecordProcessor:
+    """Put a processor in front of all others of a provider; return what stood there."""
+    behind = provider._multi_log_record_processor
+    provider._multi_log_record_processor = front  # pyright: ignore[reportAttributeAccessIssue] - duck typed
+    return behind
+
+
+def _remove_exit_handler(provider: object) -> None:
+    """Take back the exit handler of a provider; `shutdown_on_exit` is no option of the factories.
+
+    Three handlers in a row, each with its own patience, make an exit that takes 13 to 20 seconds
+    when nobody listens (open-telemetry/opentelemetry-python#3309).
+    """
+    for name in ("_atexit_handler", "_at_exit_handler"):
+        if handler := getattr(provider, name, None):
+            atexit.unregister(handler)
+            setattr(provider, name, None)

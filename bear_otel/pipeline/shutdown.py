@@ -1,0 +1,167 @@
+"""Flush what is buffered when a process ends, however it ends, under one deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from wrapt import register_post_import_hook, wrap_function_wrapper
+
+from bear_otel.pipeline.forking import reset_in_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    Flush = Callable[[float], object]
+
+
+class Flusher:
+    """Runs the flushes of all signals at once; all its runs share one budget of time.
+
+    A worker flushes when its application shuts down, again when the signal reaches it, and again
+    at exit: with a collector that does not answer, each would wait. So the time is counted over
+    all of them, and what is left at the last one may be nothing.
+
+    Args:
+        flushes: One callable for each signal; takes the seconds it may use.
+        budget_seconds: Time for all runs in the life of this process.
+    """
+
+    def __init__(self, flushes: Sequence[Flush], budget_seconds: float) -> None:
+        self._flushes = tuple(flushes)
+        self._budget_seconds = budget_seconds
+        self._reset()
+        reset_in_child(self._reset)
+
+    def _reset(self) -> None:
+        self._left_seconds = self._budget_seconds
+        self._lock = threading.Lock()
+
+    def flush(self) -> None:
+        """Flush all signals within what is left of the budget.
+
+        In threads, with a deadline: the caller may be a signal handler that interrupted somebody
+        who holds a lock which the flush needs, and exporters of others know no deadline.
+        """
+        # Another thread flushes already; a signal handler must not wait for the one it interrupts.
+        if not self._lock.acquire(timeout=0.0 if _is_main_thread() else self._left_seconds):
+            return
+        try:
+            started = time.monotonic()
+            if self._left_seconds > 0:
+                _run_all(self._flushes, self._left_seconds)
+            self._left_seconds -= time.monotonic() - started
+        finally:
+            self._lock.release()
+
+
+def flush_at_exit(flusher: Flusher, close: Callable[[], None]) -> None:
+    """Flush at the end of the process, at SIGTERM, and when an ASGI application shuts down.
+
+    Args:
+        flusher: Holds the budget.
+        close: Ends the providers after the last flush.
+    """
+
+    def finish() -> None:
+        flusher.flush()
+        close()
+
+    atexit.register(finish)
+    _flush_on_sigterm(flusher)
+    register_post_import_hook(
+        functools.partial(_wrap_lifespan, flusher=flusher), "starlette.routing"
+    )
+    register_post_import_hook(
+        functools.partial(_finalize_children, flusher=flusher), "multiprocessing.util"
+    )
+
+
+def _flush_on_sigterm(flusher: Flusher) -> None:
+    """Flush where SIGTERM would end the process at once; another handler is left alone.
+
+    Servers put their own handler in and ours back when they are done: uvicorn then raises the
+    signal once more, and comes here.
+    """
+    if not _is_main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return
+
+    def flush_and_die(signum: int, _: FrameType | None) -> None:
+        flusher.flush()
+        # The default action, so that whoever waits for us sees what it would have seen.
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+
+    signal.signal(signal.SIGTERM, flush_and_die)
+
+
+def _wrap_lifespan(routing: Any, *, flusher: Flusher) -> None:
+    """Flush before Starlette or FastAPI tells the server that it has shut down.
+
+    This is the one moment that uvicorn, gunicorn, hypercorn and granian all wait for, in every
+    worker. It costs nothing on a request: servers call it once in the life of a worker.
+    """
+
+    async def lifespan(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
+        scope, receive, send = _bind_asgi(*args, **kwargs)
+
+        async def flush_and_send(message: Any) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                with contextlib.suppress(Exception):  # the server must hear the message
+                    await asyncio.to_thread(flusher.flush)
+            await send(message)
+
+        await wrapped(scope, receive, flush_and_send)
+
+    wrap_function_wrapper(routing, "Router.lifespan", lifespan)
+
+
+def _finalize_children(util: Any, *, flusher: Flusher) -> None:
+    """Flush in forked `multiprocessing` children, which end without `atexit`."""
+
+    def register(_: Flusher) -> None:
+        # Late, so that what the child's own finalizers log is flushed, too.
+        util.Finalize(None, flusher.flush, exitpriority=-100)
+
+    # Their list of finalizers is emptied after the fork, so it must be put there in the child.
+    util.register_after_fork(flusher, register)
+
+
+def _bind_asgi(scope: Any, receive: Any, send: Any) -> tuple[Any, Any, Any]:
+    return scope, receive, send
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _run_all(flushes: Sequence[Flush], seconds: float) -> None:
+    """Run all at once, each in a thread, and wait no longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    threads = [
+        threading.Thread(target=_run_quietly, args=(flush, seconds), daemon=True)
+        for flush in flushes
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError:
+        # Some versions of CPython start no thread while the interpreter ends.
+        for flush in flushes:
+            _run_quietly(flush, max(0.0, deadline - time.monotonic()))
+        return
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _run_quietly(flush: Flush, seconds: float) -> None:
+    with contextlib.suppress(Exception):  # the other signals have to be flushed, whatever failed
+        flush(seconds)

@@ -1,0 +1,186 @@
+"""Clean every span once, before anything that could send it sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import Link, Status
+from typing_extensions import override
+
+from bear_otel.pipeline.cleaning import Cleaner, Isolation, strip_trace_state
+from bear_otel.pipeline.resource import CleanResource
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import SpanContext
+
+    from bear_otel.privacy import Scrubber
+
+_FAILED = "[REDACTED:error]"
+
+
+class CleanSpan(ReadableSpan):
+    """A finished span as it may leave.
+
+    It is made in about a microsecond on the thread of the request and scrubbed when somebody
+    first looks at it: with a batching processor, on the export thread. What is read is always
+    clean, also by code that reaches for the underscore attributes, since they do not exist before
+    the scrubber has run: `__getattr__` fills them by calling `ReadableSpan.__init__`.
+    """
+
+    def __init__(self, raw: ReadableSpan, cleaner: Cleaner) -> None:
+        # Not super().__init__(): that is what `__getattr__` does later.
+        self._bear_raw = raw
+        self._bear_cleaner = cleaner
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_bear") or "_bear_raw" not in self.__dict__ or "_name" in self.__dict__:
+            raise AttributeError(name)
+        try:
+            arguments = _scrub_span(self._bear_raw, self._bear_cleaner)
+        except Exception:  # noqa: BLE001 - fail closed: nothing leaves but the skeleton
+            self._bear_cleaner.scrubber.errors += 1
+            arguments = _keep_skeleton(self._bear_raw)
+        super().__init__(**arguments)
+        return getattr(self, name)
+
+    # A batching processor asks for these on the thread of the request: answer without scrubbing
+    # the rest.
+    @property
+    @override
+    def context(self) -> SpanContext | None:
+        return self._bear_cleaner.clean_context(self._bear_raw.context)
+
+    @override
+    def get_span_context(self) -> SpanContext | None:
+        return self.context
+
+    @property
+    @override
+    def dropped_attributes(self) -> int:
+        return self._bear_raw.dropped_attributes
+
+    @property
+    @override
+    def dropped_events(self) -> int:
+        return self._bear_raw.dropped_events
+
+    @property
+    @override
+    def dropped_links(self) -> int:
+        return self._bear_raw.dropped_links
+
+
+class ScrubbingSpanProcessor(SpanProcessor):
+    """The one processor that the provider knows; all others stand behind it.
+
+    A processor added later gets the live span in `on_start`, as the specification asks, and clean
+    spans only in `on_end`. `_on_ending` is not passed on: it would hand out the raw span. An
+    exception in one processor reaches neither the application nor the other processors.
+    """
+
+    def __init__(self, cleaner: Cleaner) -> None:
+        self._cleaner = cleaner
+        self._isolation = Isolation()
+        self._downstream: tuple[SpanProcessor, ...] = ()
+
+    @override
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        self._downstream += (span_processor,)
+
+    def remove_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Take a processor out again."""
+        self._downstream = tuple(p for p in self._downstream if p is not span_processor)
+
+    @override
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        for processor in self._downstream:
+            self._isolation.call(processor, processor.on_start, span, parent_context)
+
+    @override
+    def on_end(self, span: ReadableSpan) -> None:
+        clean = CleanSpan(span, self._cleaner)
+        for processor in self._downstream:
+            self._isolation.call(processor, processor.on_end, clean)
+
+    @override
+    def shutdown(self) -> None:
+        for processor in self._downstream:
+            self._isolation.call(processor, processor.shutdown)
+
+    @override
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        # All of them, even if an earlier one failed.
+        flushed = [
+            self._isolation.call(processor, processor.force_flush, timeout_millis)
+            for processor in self._downstream
+        ]
+        return all(flushed)
+
+
+def _scrub_span(raw: ReadableSpan, cleaner: Cleaner) -> dict[str, Any]:
+    scrubber = cleaner.scrubber
+    status = raw.status
+    if status.description:
+        status = Status(
+            status.status_code, scrubber.scrub_text(status.description, door="span.status")
+        )
+    return {
+        "name": scrubber.scrub_name(raw.name, door="span.name"),
+        "context": cleaner.clean_context(raw.context),
+        "parent": cleaner.clean_context(raw.parent),
+        "resource": cleaner.clean_resource(raw.resource),
+        "attributes": scrubber.scrub_attributes(raw.attributes, door="span.attribute"),
+        "events": [_CleanEvent(event, scrubber) for event in raw.events],
+        "links": [_CleanLink(link, cleaner) for link in raw.links],
+        "kind": raw.kind,
+        "status": status,
+        "start_time": raw.start_time,
+        "end_time": raw.end_time,
+        "instrumentation_scope": cleaner.clean_scope(raw.instrumentation_scope),
+    }
+
+
+class _CleanEvent(Event):
+    """An event that still knows how many attributes a limit cut from its raw copy."""
+
+    def __init__(self, raw: Event, scrubber: Scrubber) -> None:
+        self._bear_dropped = raw.dropped_attributes
+        name = scrubber.scrub_name(raw.name, door="span.event")
+        attributes = scrubber.scrub_attributes(raw.attributes, door="span.event.attribute")
+        super().__init__(name, attributes, raw.timestamp, limit=None)
+
+    @property
+    def dropped_attributes(self) -> int:
+        return self._bear_dropped
+
+
+class _CleanLink(Link):
+    """A link that still knows how many attributes a limit cut from its raw copy."""
+
+    def __init__(self, raw: Link, cleaner: Cleaner) -> None:
+        self._bear_dropped = raw.dropped_attributes
+        attributes = cleaner.scrubber.scrub_attributes(raw.attributes, door="span.link.attribute")
+        super().__init__(cleaner.clean_context(raw.context), attributes)
+
+    @property
+    def dropped_attributes(self) -> int:
+        return self._bear_dropped
+
+
+def _keep_skeleton(raw: ReadableSpan) -> dict[str, Any]:
+    """Return what holds no text: ids, times and kind, so that the trace keeps its shape."""
+    return {
+        "name": _FAILED,
+        "context": strip_trace_state(raw.context),
+        "parent": strip_trace_state(raw.parent),
+        "resource": raw.resource
+        if isinstance(raw.resource, CleanResource)
+        else Resource.get_empty(),
+        "kind": raw.kind,
+        "status": Status(raw.status.status_code),
+        "start_time": raw.start_time,
+        "end_time": raw.end_time,
+    }

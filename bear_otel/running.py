@@ -1,0 +1,300 @@
+"""Put everything together: settings in, running telemetry out."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.metrics import Observation, set_meter_provider
+from opentelemetry.propagate import get_global_textmap, set_global_textmap
+from opentelemetry.trace import set_tracer_provider
+
+from bear_otel import __version__, catalogue, environment
+from bear_otel.pipeline import seams
+from bear_otel.pipeline.forking import reset_in_child
+from bear_otel.pipeline.losses import Losses
+from bear_otel.pipeline.propagation import ScrubbingPropagator
+from bear_otel.pipeline.providers import Providers, create_file_providers, create_providers
+from bear_otel.pipeline.resource import create_resource
+from bear_otel.pipeline.shutdown import Flusher, flush_at_exit
+from bear_otel.pipeline.supervisors import watch_supervisors
+from bear_otel.privacy import CustomPattern, PrivacyPolicy, Pseudonymizer, Scrubber
+from bear_otel.settings import ConfigurationError
+from bear_otel.sources import http
+from bear_otel.sources.database import watch_database
+from bear_otel.sources.host import measure_host
+from bear_otel.sources.logs import OTelHandler, export_logs
+from bear_otel.sources.process import measure_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from opentelemetry.metrics import CallbackOptions, Meter
+
+    from bear_otel.configuration import Configuration
+    from bear_otel.settings import PrivacySettings, ResourceSettings, Settings
+
+_SCOPE = "bear_otel"
+
+logger = logging.getLogger("bear_otel")
+
+
+class Running:
+    """Telemetry that has been started; what `start` returns.
+
+    Args:
+        configuration: The settings it runs with, and where they came from.
+        providers: The three providers, which are global now.
+        scrubber: What everything passes.
+        losses: What did not arrive.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        providers: Providers,
+        scrubber: Scrubber,
+        losses: Losses,
+    ) -> None:
+        self.configuration = configuration
+        self.providers = providers
+        self.scrubber = scrubber
+        self.losses = losses
+        # What is measured and by whom, for the line at start: name -> description.
+        self.sources: dict[str, str] = {}
+        self._supervising = False
+        self._closed = threading.Event()
+        settings = configuration.settings.lifecycle
+        self.flusher = Flusher(self._flushes(), settings.shutdown_timeout_seconds)
+        # A forked worker of a supervisor works; it has inherited that its parent only watches.
+        reset_in_child(self._work)
+
+    def is_active(self) -> bool:
+        """Return whether this process has something to tell; a supervisor has not."""
+        return not self._supervising
+
+    def stand_down(self) -> None:
+        """Fall silent: this process only supervises workers."""
+        self._supervising = True
+
+    def flush(self, timeout_seconds: float = 10.0) -> None:
+        """Send what is buffered now, and wait for it.
+
+        Args:
+            timeout_seconds: Longest wait.
+        """
+        Flusher(self._flushes(), timeout_seconds).flush()
+
+    def stop(self) -> None:
+        """Flush within the budget of the process, and end the providers."""
+        if not self._closed.is_set():
+            self.flusher.flush()
+            self.close()
+
+    def close(self) -> None:
+        """End the providers without another flush."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        for provider in (self.providers.tracer, self.providers.meter, self.providers.logger):
+            # What is left has had its chance; a provider that waits again must not hold the exit.
+            end = threading.Thread(target=provider.shutdown, daemon=True)
+            try:
+                end.start()
+            except RuntimeError:  # some versions of CPython start no thread at the very end
+                return
+
+    def _work(self) -> None:
+        self._supervising = False
+
+    def _flushes(self) -> list[Callable[[float], object]]:
+        providers = self.providers
+        return [
+            lambda seconds: providers.tracer.force_flush(int(seconds * 1000)),
+            lambda seconds: providers.meter.force_flush(seconds * 1000),
+            lambda seconds: providers.logger.force_flush(int(seconds * 1000)),
+        ]
+
+
+def start(
+    configuration: Configuration, environ: Mapping[str, str], file_config: Any = None
+) -> Running:
+    """Build the providers, make them global, and start every source.
+
+    Args:
+        configuration: The merged settings.
+        environ: Environment variables, for what is OpenTelemetry's own.
+        file_config: The parsed OpenTelemetry configuration file, which then describes the
+            providers alone.
+
+    Raises:
+        ConfigurationError: A setting that cannot be used; nothing has been set.
+        CanaryError: The privacy check failed; nothing has been set.
+        RuntimeError: Somebody else has set a provider; nothing has been set.
+    """
+    if foreign := seams.find_foreign_provider():
+        message = (
+            f"another OpenTelemetry set-up was here first ({foreign}), so bear-otel stays out: "
+            "start bear-otel before it, or remove it"
+        )
+        raise RuntimeError(message)
+    settings = configuration.settings
+    scrubber = create_scrubber(settings.privacy)
+    losses = Losses()
+    if file_config is None:
+        plan = environment.load_plan(environ)
+        resource = create_resource(_describe_service(settings.resource), scrubber)
+        providers = create_providers(plan, resource, scrubber, losses)
+    else:
+        providers = create_file_providers(file_config, scrubber)
+
+    running = Running(configuration, providers, scrubber, losses)
+    _set_globals(providers, frozenset(settings.privacy.baggage_keys))
+    _start_sources(running, environ)
+    flush_at_exit(running.flusher, running.close)
+    watch_supervisors(running.stand_down)
+    return running
+
+
+def create_scrubber(settings: PrivacySettings) -> Scrubber:
+    """Return the scrubber that the settings describe.
+
+    Raises:
+        ConfigurationError: A pattern that cannot be used, or two settings that exclude each other.
+    """
+    if settings.allow_personal_data and settings.anonymize_data:
+        accepted = "not together with privacy.anonymize_data: choose clear text or pseudonyms"
+        raise ConfigurationError("privacy.allow_personal_data", value=True, accepted=accepted)
+    personal = "drop"
+    if settings.allow_personal_data:
+        personal = "clear"
+    elif settings.anonymize_data:
+        personal = "pseudonym"
+    policy = PrivacyPolicy(
+        personal=personal,
+        allow_keys=frozenset(settings.allow_keys),
+        deny_keys=frozenset(settings.deny_keys),
+        patterns=tuple(_create_pattern(text) for text in settings.patterns),
+        strict=settings.strict,
+    )
+    return Scrubber(policy, Pseudonymizer() if settings.anonymize_data else None)
+
+
+def _create_pattern(text: str) -> CustomPattern:
+    name, separator, expression = text.partition("=")
+    if not separator:
+        raise ConfigurationError("privacy.patterns", text, "name=regular expression")
+    try:
+        return CustomPattern(name=name.strip(), pattern=expression.strip())
+    except ValueError as error:
+        raise ConfigurationError("privacy.patterns", text, str(error)) from None
+
+
+def _describe_service(settings: ResourceSettings) -> dict[str, str]:
+    attributes = {
+        "telemetry.distro.name": "bear-otel",
+        "telemetry.distro.version": __version__,
+        "deployment.environment.name": settings.environment,
+        "service.version": settings.version,
+        "cloud.region": settings.region,
+        "bear.deployment.id": settings.deployment_id,
+    }
+    return {key: value for key, value in attributes.items() if value}
+
+
+def _set_globals(providers: Providers, baggage_keys: frozenset[str]) -> None:
+    set_tracer_provider(providers.tracer)
+    set_meter_provider(providers.meter)
+    set_logger_provider(providers.logger)
+    propagator = providers.propagator or get_global_textmap()
+    set_global_textmap(ScrubbingPropagator(propagator, providers.cleaner, baggage_keys))
+
+
+def _start_sources(running: Running, environ: Mapping[str, str]) -> None:
+    settings = running.configuration.settings
+    disabled = environment.load_list(environ, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+    everything = "*" in disabled
+    providers = running.providers
+    meter = providers.meter.get_meter(_SCOPE, __version__)
+
+    measure_process(meter, active=running.is_active)
+    running.sources["process"] = ""
+    if settings.process.host_metrics_enabled:
+        measure_host(meter, active=running.is_active)
+        running.sources["host"] = ""
+    _measure_ourselves(meter, running)
+
+    if not everything and "fastapi" not in disabled:
+        _start_fastapi(running, settings, environ)
+    contrib = settings.database.instrumentation == "contrib"
+    if not everything and not contrib and "sqlalchemy" not in disabled:
+        watch_database(
+            providers.tracer.get_tracer(f"{_SCOPE}.sqlalchemy", __version__),
+            providers.meter.get_meter(f"{_SCOPE}.sqlalchemy", __version__),
+            scrub_sql=functools.partial(_scrub_sql, running.scrubber),
+        )
+        running.sources["sqlalchemy"] = "bear_otel"
+    if not everything and "logging" not in disabled:
+        level = _find_level(settings.logs.level)
+        export_logs(
+            OTelHandler(
+                providers.logger.get_logger,
+                active=running.is_active,
+                suppress_key=seams.SUPPRESS_KEY,
+            ),
+            level=level,
+        )
+        running.sources["logging"] = logging.getLevelName(level)
+
+
+def _scrub_sql(scrubber: Scrubber, text: str, system: str) -> str:
+    """Return a query without its literals, read in the dialect of its database."""
+    attributes = {"db.system.name": system, "db.query.text": text}
+    return str(scrubber.scrub_attributes(attributes, door="span.attribute")["db.query.text"])
+
+
+def _start_fastapi(running: Running, settings: Settings, environ: Mapping[str, str]) -> None:
+    installed = http.find_fastapi()
+    wanted = settings.http.instrumentation
+    if installed is None or wanted == "contrib":
+        return
+    if not http.measures_itself(installed):
+        if wanted == "native":
+            accepted = f"FastAPI measures itself since 0.142; {installed} is installed"
+            raise ConfigurationError("http.instrumentation", wanted, accepted)
+        return
+    patterns = environment.load_list(
+        environ, "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS"
+    )
+    http.watch_fastapi(excluded=http.create_exclusion(patterns))
+    running.sources["fastapi"] = "native"
+
+
+def _find_level(name: str) -> int:
+    level = logging.getLevelName(name.upper())
+    if not isinstance(level, int):
+        accepted = "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
+        raise ConfigurationError("OTEL_PYTHON_LOG_LEVEL", name, accepted)
+    return level
+
+
+def _measure_ourselves(meter: Meter, running: Running) -> None:
+    """Count what was lost and what was withheld: what is dropped is never dropped in silence."""
+
+    def observe_losses(_: CallbackOptions) -> Iterable[Observation]:
+        for (signal, reason), count in running.losses.counts().items():
+            yield Observation(count, {"bear.signal": signal, "bear.reason": reason})
+
+    def observe_redactions(_: CallbackOptions) -> Iterable[Observation]:
+        for (kind, door), count in list(running.scrubber.counts.items()):
+            yield Observation(count, {"bear.privacy.kind": kind, "bear.privacy.door": door})
+
+    def observe_errors(_: CallbackOptions) -> Iterable[Observation]:
+        yield Observation(running.scrubber.errors)
+
+    catalogue.create(meter, catalogue.EXPORTER_DROPPED, observe_losses)
+    catalogue.create(meter, catalogue.PRIVACY_REDACTIONS, observe_redactions)
+    catalogue.create(meter, catalogue.PRIVACY_ERRORS, observe_errors)
