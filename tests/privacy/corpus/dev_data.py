@@ -21,7 +21,7 @@ _SQL = gather(
         "⟪SELECT name FROM staff WHERE name IN⟫ ('⟦Hedy Lamarr⟧', '⟦Katherine J⟧')",
         "⟪select u.id from users u where u.phone =⟫ '⟦$phone⟧' ⟪limit⟫ 1",
         "⟪CREATE USER app WITH PASSWORD⟫ '⟦$pw:simple⟧'",
-        "⟪ALTER USER 'app'@'%' IDENTIFIED BY⟫ '⟦$pw:simple⟧'",
+        "⟪ALTER USER⟫ 'app'@'%' IDENTIFIED BY '⟦$pw:simple⟧'",
         "⟪CALL register_user⟫('⟦$email⟧', '⟦Rosalind F⟧')",
         '⟪SELECT * FROM t WHERE payload @>⟫ \'{"name": "⟦Marie Curie⟧"}\'',
         "⟪SELECT⟫ E'⟦it\\'s Dorothy⟧' ⟪AS x⟫",

@@ -239,7 +239,7 @@ _CONNECTIONS = gather(
         "⟪jdbc:oracle:thin:⟫scott/⟦$pw:simple⟧@⟪//ora:1521/XE⟫",
         "⟪DSN⟫ host=db user=app password='⟦$pw⟧' ⟪dbname=shop⟫",
         "⟪Driver={ODBC Driver 18};Server=db;⟫UID=sa;PWD=⟦$pw:simple⟧",
-        "⟪HostName=hub.azure-devices.net;DeviceId=d1;⟫SharedAccessKey=⟦$b64:43⟧=",
+        "⟪HostName=hub.azure-devices.net⟫;DeviceId=d1;SharedAccessKey=⟦$b64:43⟧=",
         times=2,
     ),
     block(
@@ -298,7 +298,7 @@ _CONNECTIONS = gather(
         "url.path",
         "span.attribute",
         ("url.path", "⟪/password/reset/⟫⟦$b64url:43⟧"),
-        ("url.full", "⟪https://hooks.slack.com/services/⟫⟦$slack_hook⟧"),
+        ("url.full", "⟪https://hooks.slack.com/⟫services/⟦$slack_hook⟧"),
         ("url.path", "⟪/invite/⟫⟦$jwt:HS256⟧"),
         ("url.full", "⟪https://discord.com/api/webhooks/⟫⟦$digits:18⟧/⟦$b64url:68⟧"),
         ("url.full", "⟪https://api.telegram.org/bot⟫⟦$telegram⟧/sendMessage"),
