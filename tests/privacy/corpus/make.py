@@ -289,7 +289,7 @@ def national_id(rng: Rng, argument: str) -> str:
             return f"756.{body[3:7]}.{body[7:11]}.{body[11]}{check}"
         case "kr":
             body = f"{rng.randrange(50, 99)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
-            body += f"1{_digits(rng, 5)}"
+            body += f"1{rng.randrange(97):02d}{_digits(rng, 3)}"
             check = (11 - _weighted(body, [2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11) % 10
             return f"{body[:6]}-{body[6:]}{check}"
         case "tr":
@@ -309,7 +309,7 @@ def national_id(rng: Rng, argument: str) -> str:
                     return f"{body[:3]} {body[3:6]} {body[6:]}"
         case "dk":
             date = f"{rng.randrange(1, 29):02d}{rng.randrange(1, 13):02d}{rng.randrange(50, 99)}"
-            return f"{date}-{_digits(rng, 4)}"
+            return f"{date}-{rng.randrange(4)}{_digits(rng, 3)}"
         case _:
             raise KeyError(argument)
 
