@@ -33,7 +33,7 @@ def describe_start(
     measured = [_name_version(*source) for source in running.sources.items()]
     measured += [_name_version(name, "") for name, problem in instrumentors.items() if not problem]
     missing = {name: problem for name, problem in instrumentors.items() if problem}
-    missing |= dict.fromkeys(disabled, "switched off")
+    missing |= running.problems | dict.fromkeys(disabled, "switched off")
     missing |= _find_conflicts(instrumentors, running.sources, disabled)
 
     service = running.providers.tracer.resource.attributes.get("service.name", "")

@@ -62,8 +62,8 @@ class BearDistro(BaseDistro):
             kwargs.setdefault("exclude_spans", ["receive", "send"])
         try:
             super().load_instrumentor(entry_point, **kwargs)
-        except ModuleNotFoundError as error:
-            problem = f"{error.name} is not installed"
+        except ModuleNotFoundError:
+            return  # the library is not there, which is no news
         except Exception as error:  # noqa: BLE001 - foreign code; the others must still be loaded
             problem = f"{type(error).__name__}: {error}"
         else:
@@ -83,6 +83,12 @@ class BearConfigurator:
         except (ConfigurationError, CanaryError, RuntimeError) as error:
             _State.left_alone = True
             _say(f"bear-otel: {error}; the application runs without telemetry")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the application must run
+            _State.left_alone = True
+            _say(
+                f"bear-otel: cannot start ({type(error).__name__}: {error}); "
+                "the application runs without telemetry"
+            )
 
 
 def guard() -> None:

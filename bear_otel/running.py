@@ -65,6 +65,8 @@ class Running:
         self.losses = losses
         # What is measured and by whom, for the line at start: name -> description.
         self.sources: dict[str, str] = {}
+        # What could not be started, and why: name -> problem.
+        self.problems: dict[str, str] = {}
         self._supervising = False
         self._closed = threading.Event()
         settings = configuration.settings.lifecycle
@@ -151,6 +153,7 @@ def start(
     else:
         providers = create_file_providers(file_config, scrubber)
 
+    scrubber.counts.clear()  # of the canary
     running = Running(configuration, providers, scrubber, losses)
     _set_globals(providers, frozenset(settings.privacy.baggage_keys))
     _start_sources(running, environ)
@@ -216,61 +219,89 @@ def _set_globals(providers: Providers, baggage_keys: frozenset[str]) -> None:
 def _start_sources(running: Running, environ: Mapping[str, str]) -> None:
     settings = running.configuration.settings
     disabled = environment.load_list(environ, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
-    everything = "*" in disabled
-    providers = running.providers
-    meter = providers.meter.get_meter(_SCOPE, __version__)
-
-    measure_process(meter, active=running.is_active)
-    running.sources["process"] = ""
-    if settings.process.host_metrics_enabled:
-        measure_host(meter, active=running.is_active)
-        running.sources["host"] = ""
-    _measure_ourselves(meter, running)
-
-    if not everything and "fastapi" not in disabled:
-        _start_fastapi(running, settings, environ)
-    contrib = settings.database.instrumentation == "contrib"
-    if not everything and not contrib and "sqlalchemy" not in disabled:
-        watch_database(
-            providers.tracer.get_tracer(f"{_SCOPE}.sqlalchemy", __version__),
-            providers.meter.get_meter(f"{_SCOPE}.sqlalchemy", __version__),
-            scrub_sql=functools.partial(_scrub_sql, running.scrubber),
-        )
-        running.sources["sqlalchemy"] = "bear_otel"
-    if not everything and "logging" not in disabled:
-        level = _find_level(settings.logs.level)
-        export_logs(
-            OTelHandler(
-                providers.logger.get_logger,
-                active=running.is_active,
-                suppress_key=seams.SUPPRESS_KEY,
-            ),
-            level=level,
-        )
-        running.sources["logging"] = logging.getLevelName(level)
+    wanted: dict[str, Callable[[Running, Settings], str | None]] = {
+        "process": _start_process,
+        "host": _start_host,
+        "fastapi": functools.partial(_start_fastapi, environ=environ),
+        "sqlalchemy": _start_sqlalchemy,
+        "logging": _start_logging,
+    }
+    for name, start_source in wanted.items():
+        if name in disabled or "*" in disabled:
+            continue
+        try:
+            detail = start_source(running, settings)
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one source must not cost the others
+            running.problems[name] = f"{type(error).__name__}: {error}"
+            continue
+        if detail is not None:
+            running.sources[name] = detail
+    _measure_ourselves(_get_meter(running), running)
 
 
-def _scrub_sql(scrubber: Scrubber, text: str, system: str) -> str:
-    """Return a query without its literals, read in the dialect of its database."""
-    attributes = {"db.system.name": system, "db.query.text": text}
-    return str(scrubber.scrub_attributes(attributes, door="span.attribute")["db.query.text"])
+def _get_meter(running: Running, part: str = "") -> Meter:
+    return running.providers.meter.get_meter(f"{_SCOPE}{part}", __version__)
 
 
-def _start_fastapi(running: Running, settings: Settings, environ: Mapping[str, str]) -> None:
+def _start_process(running: Running, _: Settings) -> str:
+    measure_process(_get_meter(running), active=running.is_active)
+    return ""
+
+
+def _start_host(running: Running, settings: Settings) -> str | None:
+    if not settings.process.host_metrics_enabled:
+        return None
+    measure_host(_get_meter(running), active=running.is_active)
+    return ""
+
+
+def _start_fastapi(
+    running: Running, settings: Settings, *, environ: Mapping[str, str]
+) -> str | None:
     installed = http.find_fastapi()
     wanted = settings.http.instrumentation
     if installed is None or wanted == "contrib":
-        return
+        return None
     if not http.measures_itself(installed):
         if wanted == "native":
             accepted = f"FastAPI measures itself since 0.142; {installed} is installed"
             raise ConfigurationError("http.instrumentation", wanted, accepted)
-        return
+        return None
     patterns = environment.load_list(
         environ, "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS"
     )
     http.watch_fastapi(excluded=http.create_exclusion(patterns))
-    running.sources["fastapi"] = "native"
+    return "native"
+
+
+def _start_sqlalchemy(running: Running, settings: Settings) -> str | None:
+    if settings.database.instrumentation == "contrib":
+        return None
+    scrubber = running.scrubber
+
+    def scrub_sql(text: str, system: str) -> str:
+        attributes = {"db.system.name": system, "db.query.text": text}
+        return str(scrubber.scrub_attributes(attributes, door="span.attribute")["db.query.text"])
+
+    watch_database(
+        running.providers.tracer.get_tracer(f"{_SCOPE}.sqlalchemy", __version__),
+        _get_meter(running, ".sqlalchemy"),
+        scrub_sql=scrub_sql,
+    )
+    return "bear_otel"
+
+
+def _start_logging(running: Running, settings: Settings) -> str:
+    level = _find_level(settings.logs.level)
+    handler = OTelHandler(
+        running.providers.logger.get_logger,
+        active=running.is_active,
+        suppress_key=seams.SUPPRESS_KEY,
+    )
+    export_logs(handler, level=level)
+    return logging.getLevelName(level)
 
 
 def _find_level(name: str) -> int:
