@@ -12,6 +12,9 @@ asked for; install them where you like: `logfire`, `sentry-sdk`, `presidio-analy
 `presidio-anonymizer` (with any spaCy model for `presidio-ner`).
 """
 
+# The corpus is found at run time, and the other tools may be missing.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import argparse

@@ -126,7 +126,7 @@ def phone(rng: Rng, argument: str) -> str:
         "au": "+61 4Nd ddd ddd",
         "za": "+27 82 Ndd dddd",
         "plain": "+4915N2ddddddd",
-        "plain_us": "+1415Nddddddd",
+        "plain_us": "+1415Ndddddd",
         "plain_in": "+9198Nddddddd",
         "double_zero": "0049 172 Nddd dddd",
     }
