@@ -67,6 +67,8 @@ class Running:
         self.sources: dict[str, str] = {}
         # What could not be started, and why: name -> problem.
         self.problems: dict[str, str] = {}
+        # Take sources out again, in the end.
+        self.undo: list[Callable[[], object]] = []
         self._supervising = False
         self._closed = threading.Event()
         settings = configuration.settings.lifecycle
@@ -91,7 +93,9 @@ class Running:
         Flusher(self._flushes(), timeout_seconds).flush()
 
     def stop(self) -> None:
-        """Flush within the budget of the process, and end the providers."""
+        """Take the sources out, flush within the budget of the process, and end the providers."""
+        while self.undo:
+            self.undo.pop()()
         if not self._closed.is_set():
             self.flusher.flush()
             self.close()
@@ -153,12 +157,24 @@ def start(
     else:
         providers = create_file_providers(file_config, scrubber)
 
-    scrubber.counts.clear()  # of the canary
-    running = Running(configuration, providers, scrubber, losses)
-    _set_globals(providers, frozenset(settings.privacy.baggage_keys))
-    _start_sources(running, environ)
+    scrubber.counts.clear()  # what the canary has left there
+    running = run(configuration, environ, providers, scrubber, losses)
     flush_at_exit(running.flusher, running.close)
     watch_supervisors(running.stand_down)
+    return running
+
+
+def run(
+    configuration: Configuration,
+    environ: Mapping[str, str],
+    providers: Providers,
+    scrubber: Scrubber,
+    losses: Losses,
+) -> Running:
+    """Make providers global and start every source, without a hook into the process's end."""
+    running = Running(configuration, providers, scrubber, losses)
+    _set_globals(providers, frozenset(configuration.settings.privacy.baggage_keys))
+    _start_sources(running, environ)
     return running
 
 
@@ -285,11 +301,12 @@ def _start_sqlalchemy(running: Running, settings: Settings) -> str | None:
         attributes = {"db.system.name": system, "db.query.text": text}
         return str(scrubber.scrub_attributes(attributes, door="span.attribute")["db.query.text"])
 
-    watch_database(
+    undo = watch_database(
         running.providers.tracer.get_tracer(f"{_SCOPE}.sqlalchemy", __version__),
         _get_meter(running, ".sqlalchemy"),
         scrub_sql=scrub_sql,
     )
+    running.undo.append(undo)
     return "bear_otel"
 
 
@@ -300,7 +317,7 @@ def _start_logging(running: Running, settings: Settings) -> str:
         active=running.is_active,
         suppress_key=seams.SUPPRESS_KEY,
     )
-    export_logs(handler, level=level)
+    running.undo.append(export_logs(handler, level=level))
     return logging.getLevelName(level)
 
 
@@ -324,7 +341,9 @@ def _measure_ourselves(meter: Meter, running: Running) -> None:
             yield Observation(count, {"bear.privacy.kind": kind, "bear.privacy.door": door})
 
     def observe_errors(_: CallbackOptions) -> Iterable[Observation]:
-        yield Observation(running.scrubber.errors)
+        # Zero is news from a worker, but would make an instance of a supervisor.
+        if running.is_active():
+            yield Observation(running.scrubber.errors)
 
     catalogue.create(meter, catalogue.EXPORTER_DROPPED, observe_losses)
     catalogue.create(meter, catalogue.PRIVACY_REDACTIONS, observe_redactions)
