@@ -19,8 +19,9 @@ _ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(_ROOT / "benchmarks"))
 
 import privacy_corpus as scorer  # noqa: E402 - a script beside the package, not in it
-from corpus import load, make  # noqa: E402 - found through the scorer
+from corpus import checksums, load, make  # noqa: E402 - found through the scorer
 from corpus.case import Case, block  # noqa: E402
+from privacy_tools import TOOLS, record  # noqa: E402
 
 _DEV = load("dev")
 _HOLDOUT = load("holdout")
@@ -80,7 +81,7 @@ def test_the_hold_out_shares_nothing_with_the_development_part() -> None:
 def test_each_leak_holds_its_secret_and_each_harmless_case_none() -> None:
     """Without any scrubbing all secrets come out, and everything stays as it was."""
     for case in _ALL:
-        verdict = scorer.judge(case, scorer.record(case))
+        verdict = scorer.judge(case, record(case))
         assert (verdict.leaked, verdict.changed, verdict.damaged) == (
             not case.harmless,
             False,
@@ -107,9 +108,9 @@ def test_no_token_stands_in_a_file() -> None:
 @pytest.mark.parametrize(
     ("made", "digit"),
     [
-        pytest.param(make.luhn_digit("7992739871"), "3", id="luhn"),
-        pytest.param(make.iban_digits("GB", "WEST12345698765432"), "82", id="iban"),
-        pytest.param(make.verhoeff_digit("236"), "3", id="verhoeff"),
+        pytest.param(checksums.luhn_digit("7992739871"), "3", id="luhn"),
+        pytest.param(checksums.iban_digits("GB", "WEST12345698765432"), "82", id="iban"),
+        pytest.param(checksums.verhoeff_digit("236"), "3", id="verhoeff"),
     ],
 )
 def test_check_digits_follow_the_published_examples(made: str, digit: str) -> None:
@@ -121,7 +122,7 @@ def test_check_digits_follow_the_published_examples(made: str, digit: str) -> No
 def test_made_cards_and_accounts_are_valid(seed: int) -> None:
     """Cards pass Luhn and IBANs leave a remainder of 1, also when spaced."""
     card = re.sub(r"\D", "", make.card(random.Random(seed), ""))
-    assert make.luhn_digit(card[:-1]) == card[-1]
+    assert checksums.luhn_digit(card[:-1]) == card[-1]
     iban = make.iban(random.Random(seed), "").replace(" ", "")
     assert int("".join(str(int(c, 36)) for c in iban[4:] + iban[:4])) % 97 == 1
 
@@ -203,7 +204,7 @@ def test_the_scrubber_keeps_its_figures(
     cases: list[Case], core_leak: float, over_redaction: float
 ) -> None:
     """The limits are in per cent; those of the hold-out are what was reported, not a goal."""
-    verdicts = scorer.score(cases, scorer.TOOLS["bear"]())
+    verdicts = scorer.score(cases, TOOLS["bear"]())
     figures = scorer.rates(cases, verdicts)
     assert _percent(figures.core_leak) <= core_leak
     assert _percent(figures.over_redaction) <= over_redaction

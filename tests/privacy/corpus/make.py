@@ -12,6 +12,9 @@ import string
 import uuid
 from collections.abc import Callable
 
+from .checksums import iban_digits, luhn_digit
+from .national_ids import digits, national_id
+
 Rng = random.Random
 Maker = Callable[[Rng, str], str]
 
@@ -26,69 +29,11 @@ _BASE32 = string.ascii_uppercase + "234567"
 def _pick(rng: Rng, alphabet: str, count: int) -> str:
     """Draw characters, at least one of them a digit, as real tokens of this length have."""
     text = "".join(rng.choices(alphabet, k=count))
-    digits = [c for c in alphabet if c.isdigit()]
-    if count >= 4 and not any(c.isdigit() for c in text) and digits:
+    numbers = [c for c in alphabet if c.isdigit()]
+    if count >= 4 and not any(c.isdigit() for c in text) and numbers:
         place = rng.randrange(count)
-        text = text[:place] + rng.choice(digits) + text[place + 1 :]
+        text = text[:place] + rng.choice(numbers) + text[place + 1 :]
     return text
-
-
-def _digits(rng: Rng, count: int) -> str:
-    return "".join(rng.choices("0123456789", k=count))
-
-
-# Checksums
-
-
-def luhn_digit(payload: str) -> str:
-    """Return the Luhn check digit of a digit string."""
-    total = 0
-    for index, char in enumerate(reversed(payload)):
-        digit = int(char) * (2 if index % 2 == 0 else 1)
-        total += digit - 9 if digit > 9 else digit
-    return str(-total % 10)
-
-
-def iban_digits(country: str, account: str) -> str:
-    """Return the two ISO 7064 mod 97-10 check digits of an IBAN."""
-    number = "".join(str(int(char, 36)) for char in f"{account}{country}00")
-    return f"{98 - int(number) % 97:02d}"
-
-
-def _weighted(digits: str, weights: list[int]) -> int:
-    return sum(int(d) * w for d, w in zip(digits, weights, strict=False))
-
-
-_VERHOEFF_D = [
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-    [1, 2, 3, 4, 0, 6, 7, 8, 9, 5],
-    [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],
-    [3, 4, 0, 1, 2, 8, 9, 5, 6, 7],
-    [4, 0, 1, 2, 3, 9, 5, 6, 7, 8],
-    [5, 9, 8, 7, 6, 0, 4, 3, 2, 1],
-    [6, 5, 9, 8, 7, 1, 0, 4, 3, 2],
-    [7, 6, 5, 9, 8, 2, 1, 0, 4, 3],
-    [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
-    [9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
-]
-_VERHOEFF_P = [
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-    [1, 5, 7, 6, 2, 8, 3, 0, 9, 4],
-    [5, 8, 0, 3, 7, 9, 6, 1, 4, 2],
-    [8, 9, 1, 6, 0, 4, 3, 5, 2, 7],
-    [9, 4, 5, 3, 1, 2, 6, 8, 7, 0],
-    [4, 2, 8, 6, 5, 7, 3, 9, 0, 1],
-    [2, 7, 9, 3, 8, 0, 6, 4, 1, 5],
-    [7, 0, 4, 6, 9, 1, 3, 2, 5, 8],
-]
-
-
-def verhoeff_digit(payload: str) -> str:
-    """Return the Verhoeff check digit of a digit string."""
-    check = 0
-    for index, char in enumerate(reversed(payload)):
-        check = _VERHOEFF_D[check][_VERHOEFF_P[(index + 1) % 8][int(char)]]
-    return str(_VERHOEFF_D[check].index(0))
 
 
 # People
@@ -151,7 +96,7 @@ def card(rng: Rng, argument: str) -> str:
         "jcb": "3530",
         "diners": "36",
     }[brand]
-    payload = prefix + _digits(rng, lengths[brand] - len(prefix) - 1)
+    payload = prefix + digits(rng, lengths[brand] - len(prefix) - 1)
     number = payload + luhn_digit(payload)
     style = style or rng.choice(["plain", "space", "dash"])
     if style == "plain":
@@ -191,160 +136,6 @@ def iban(rng: Rng, argument: str) -> str:
     if (style or rng.choice(["plain", "space"])) == "plain":
         return number
     return " ".join(number[i : i + 4] for i in range(0, len(number), 4))
-
-
-def national_id(rng: Rng, argument: str) -> str:
-    """Return a national id with valid check digits; `argument` is the country and style."""
-    match argument:
-        case "us":
-            area = rng.choice([*range(1, 666), *range(667, 900)])
-            return f"{area:03d}-{rng.randrange(1, 100):02d}-{rng.randrange(1, 10_000):04d}"
-        case "gb":
-            return f"{rng.choice(['AB', 'CE', 'JG', 'SR'])}{_digits(rng, 6)}{rng.choice('ABCD')}"
-        case "gb_spaced":
-            plain = national_id(rng, "gb")
-            return " ".join([plain[:2], plain[2:4], plain[4:6], plain[6:8], plain[8]])
-        case "fr":
-            sex, year, month = rng.randrange(1, 3), rng.randrange(30, 99), rng.randrange(1, 13)
-            body = f"{sex}{year:02d}{month:02d}75{_digits(rng, 6)}"
-            return f"{body}{97 - int(body) % 97:02d}"
-        case "de":
-            # Ten digits of which exactly one occurs twice (never beside itself), then the check.
-            while True:
-                body = rng.sample("0123456789", 9)
-                body.insert(rng.randrange(2, 10), body[0])
-                if body[0] != "0" and body[0] != body[1]:
-                    break
-            product = 10
-            for char in body:
-                total = (int(char) + product) % 10 or 10
-                product = 2 * total % 11
-            check = 11 - product
-            return "".join(body) + str(0 if check == 10 else check)
-        case "es":
-            number = rng.randrange(10_000_000, 99_999_999)
-            return f"{number}{'TRWAGMYFPDXBNJZSQVHLCKE'[number % 23]}"
-        case "es_nie":
-            number = rng.randrange(1_000_000, 9_999_999)
-            return f"X{number:07d}{'TRWAGMYFPDXBNJZSQVHLCKE'[number % 23]}"
-        case "it":
-            return _codice_fiscale(rng)
-        case "nl":
-            while True:
-                body = _digits(rng, 8)
-                check = _weighted(body, [9, 8, 7, 6, 5, 4, 3, 2]) % 11
-                if check < 10 and body[0] != "0":
-                    return f"{body}{check}"
-        case "pl":
-            body = f"{rng.randrange(50, 99)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
-            body += _digits(rng, 4)
-            return body + str(-_weighted(body, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3]) % 10)
-        case "se":
-            body = f"{rng.randrange(50, 99)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
-            serial = _digits(rng, 3)
-            return f"19{body}-{serial}{luhn_digit(body + serial)}"
-        case "fi":
-            date = f"{rng.randrange(1, 29):02d}{rng.randrange(1, 13):02d}{rng.randrange(40, 99)}"
-            serial = f"{rng.randrange(2, 900):03d}"
-            return f"{date}-{serial}{'0123456789ABCDEFHJKLMNPRSTUVWXY'[int(date + serial) % 31]}"
-        case "be":
-            body = f"{rng.randrange(50, 99)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
-            serial = f"{rng.randrange(1, 998):03d}"
-            check = f"{97 - int(body + serial) % 97:02d}"
-            return f"{body[:2]}.{body[2:4]}.{body[4:]}-{serial}.{check}"
-        case "pt":
-            body = "2" + _digits(rng, 7)
-            check = 11 - _weighted(body, [9, 8, 7, 6, 5, 4, 3, 2]) % 11
-            return body + str(0 if check > 9 else check)
-        case "br" | "br_plain":
-            body = _digits(rng, 9)
-            for _ in range(2):
-                check = _weighted(body, list(range(len(body) + 1, 1, -1))) * 10 % 11 % 10
-                body += str(check)
-            if argument == "br_plain":
-                return body
-            return f"{body[:3]}.{body[3:6]}.{body[6:9]}-{body[9:]}"
-        case "in" | "in_plain":
-            body = str(rng.randrange(2, 10)) + _digits(rng, 10)
-            number = body + verhoeff_digit(body)
-            return number if argument == "in_plain" else f"{number[:4]} {number[4:8]} {number[8:]}"
-        case "in_pan":
-            return f"{_letters(rng, 3)}P{_letters(rng, 1)}{_digits(rng, 4)}{_letters(rng, 1)}"
-        case "cn":
-            body = f"110105{rng.randrange(1950, 2005)}{rng.randrange(1, 13):02d}"
-            body += f"{rng.randrange(1, 29):02d}{_digits(rng, 3)}"
-            weights = [pow(2, 17 - i, 11) for i in range(17)]
-            return body + "10X98765432"[_weighted(body, weights) % 11]
-        case "ca":
-            body = str(rng.randrange(1, 8)) + _digits(rng, 7)
-            number = body + luhn_digit(body)
-            return f"{number[:3]}-{number[3:6]}-{number[6:]}"
-        case "za":
-            body = f"{rng.randrange(50, 99)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
-            body += _digits(rng, 4) + "08"
-            return body + luhn_digit(body)
-        case "ch":
-            body = "756" + _digits(rng, 9)
-            check = -_weighted(body, [1, 3] * 6) % 10
-            return f"756.{body[3:7]}.{body[7:11]}.{body[11]}{check}"
-        case "kr":
-            body = f"{rng.randrange(50, 99)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
-            body += f"1{rng.randrange(97):02d}{_digits(rng, 3)}"
-            check = (11 - _weighted(body, [2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11) % 10
-            return f"{body[:6]}-{body[6:]}{check}"
-        case "tr":
-            body = str(rng.randrange(1, 10)) + _digits(rng, 8)
-            odd, even = (sum(map(int, body[start::2])) for start in (0, 1))
-            body += str((odd * 7 - even) % 10)
-            return body + str(sum(map(int, body)) % 10)
-        case "mx":
-            return _curp(rng)
-        case "sg":
-            body = _digits(rng, 7)
-            return f"S{body}{'JZIHGFEDCBA'[_weighted(body, [2, 7, 6, 5, 4, 3, 2]) % 11]}"
-        case "au":
-            while True:
-                body = str(rng.randrange(1, 10)) + _digits(rng, 8)
-                if _weighted(body, [1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0:
-                    return f"{body[:3]} {body[3:6]} {body[6:]}"
-        case "dk":
-            date = f"{rng.randrange(1, 29):02d}{rng.randrange(1, 13):02d}{rng.randrange(50, 99)}"
-            return f"{date}-{rng.randrange(4)}{_digits(rng, 3)}"
-        case _:
-            raise KeyError(argument)
-
-
-def _letters(rng: Rng, count: int) -> str:
-    return "".join(rng.choices(string.ascii_uppercase, k=count))
-
-
-def _codice_fiscale(rng: Rng) -> str:
-    """Return an Italian tax code with its check letter."""
-    consonants = "BCDFGLMNPRSTVZ"
-    body = "".join(rng.choices(consonants, k=6)) + f"{rng.randrange(40, 99)}"
-    body += rng.choice("ABCDEHLMPRST") + f"{rng.randrange(1, 29):02d}"
-    body += rng.choice(["H501", "F205", "L219", "A944"])
-    odd_digits = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21]
-    odd_letters = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22]
-    odd_letters += [25, 24, 23]
-    total = 0
-    for index, char in enumerate(body):
-        order = int(char) if char.isdigit() else ord(char) - ord("A")
-        if index % 2:
-            total += order
-        else:
-            total += odd_digits[order] if char.isdigit() else odd_letters[order]
-    return body + string.ascii_uppercase[total % 26]
-
-
-def _curp(rng: Rng) -> str:
-    """Return a Mexican population code with its check digit."""
-    body = rng.choice(["GOMC", "HERM", "LOPA", "RAMJ"]) + f"{rng.randrange(50, 99)}"
-    body += f"{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}{rng.choice('HM')}"
-    body += rng.choice(["DFRRRL", "JCNZPS", "NLGMLN"])[:5] + "0"
-    alphabet = "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ"
-    total = sum(alphabet.index(char) * (18 - index) for index, char in enumerate(body))
-    return body + str(-total % 10)
 
 
 # Networks
@@ -402,7 +193,7 @@ def jwt(rng: Rng, argument: str) -> str:
     header = {"alg": algorithm, "typ": "JWT"}
     if rng.random() < 0.5:
         header["kid"] = _pick(rng, _HEX, 8)
-    claims = {"sub": _digits(rng, 10), "name": "J Doe", "iat": 1_700_000_000 + rng.randrange(9999)}
+    claims = {"sub": digits(rng, 10), "name": "J Doe", "iat": 1_700_000_000 + rng.randrange(9999)}
     signature = rng.randbytes({"RS256": 256, "ES256": 64, "EdDSA": 64}.get(algorithm, 32))
     parts = [json.dumps(part, separators=(",", ":")).encode() for part in (header, claims)]
     return ".".join(
@@ -437,7 +228,7 @@ def _sendgrid(rng: Rng, _: str) -> str:
 
 
 def _discord(rng: Rng, _: str) -> str:
-    head = base64.b64encode(_digits(rng, 18).encode()).decode()
+    head = base64.b64encode(digits(rng, 18).encode()).decode()
     return f"{head}.{_pick(rng, _B64URL, 6)}.{_pick(rng, _B64URL, 38)}"
 
 
@@ -470,7 +261,7 @@ MAKERS: dict[str, Maker] = {
     "b62": _sized(_B62),
     "b64": _sized(_B64),
     "b64url": _sized(_B64URL),
-    "digits": lambda rng, argument: _digits(rng, int(argument)),
+    "digits": lambda rng, argument: digits(rng, int(argument)),
     "upper": _sized(_UPPER),
     "uuid": lambda rng, _: str(uuid.UUID(bytes=rng.randbytes(16), version=4)),
     # Vendors. The first letters stand apart from what makes them a token.
@@ -485,13 +276,13 @@ MAKERS: dict[str, Maker] = {
     "github_fine": lambda rng, _: f"github_{'pat'}_{_pick(rng, _B62, 22)}_{_pick(rng, _B62, 59)}",
     "gitlab": _token("glp" + "at-", _B64URL, 20),
     "slack_bot": lambda rng, _: (
-        f"xo{'xb'}-{_digits(rng, 12)}-{_digits(rng, 13)}-{_pick(rng, _B62, 24)}"
+        f"xo{'xb'}-{digits(rng, 12)}-{digits(rng, 13)}-{_pick(rng, _B62, 24)}"
     ),
     "slack_user": lambda rng, _: (
-        f"xo{'xp'}-{_digits(rng, 12)}-{_digits(rng, 12)}-{_digits(rng, 12)}-{_pick(rng, _HEX, 32)}"
+        f"xo{'xp'}-{digits(rng, 12)}-{digits(rng, 12)}-{digits(rng, 12)}-{_pick(rng, _HEX, 32)}"
     ),
     "slack_app": lambda rng, _: (
-        f"xa{'pp'}-1-A{_pick(rng, _UPPER, 10)}-{_digits(rng, 13)}-{_pick(rng, _HEX, 64)}"
+        f"xa{'pp'}-1-A{_pick(rng, _UPPER, 10)}-{digits(rng, 13)}-{_pick(rng, _HEX, 64)}"
     ),
     "slack_hook": _slack_hook,
     "stripe": lambda rng, kind: f"{kind or 'sk'}_{'live'}_{_pick(rng, _B62, 24)}",
@@ -518,7 +309,7 @@ MAKERS: dict[str, Maker] = {
     "sentry_dsn": lambda rng, _: _pick(rng, _HEX, 32),
     "sentry_token": _token("snt" + "ryu_", _HEX, 64),
     "discord": _discord,
-    "telegram": lambda rng, _: f"{_digits(rng, 10)}:AA{_pick(rng, _B64URL, 33)}",
+    "telegram": lambda rng, _: f"{digits(rng, 10)}:AA{_pick(rng, _B64URL, 33)}",
     "square": _token("sq0" + "csp-", _B64URL, 43),
     "shopify": _token("shp" + "at_", _HEX, 32),
     "digitalocean": _token("dop" + "_v1_", _HEX, 64),
