@@ -107,10 +107,20 @@ class Receiver:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def accept(self, request: OtlpRequest) -> None:
-        """Hand a parsed request to its callback."""
+        """Hand a parsed request to its callback.
+
+        Raises:
+            Refused: the callback failed, or refused it.
+        """
         callback = self._callbacks[type(request)]
-        if callback is not None:
+        if callback is None:
+            return
+        try:
             callback(request)
+        except Refused:
+            raise
+        except Exception as error:  # the client must hear of it, and the connection go on
+            raise Refused(500, f"the receiver's callback failed: {error!r}") from error
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -168,8 +178,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.receiver.accept(self._parse(body))
         except Refused as refused:
             self._refuse(refused)
-        except Exception as error:  # noqa: BLE001 - a callback's error must not cost the connection
-            self._refuse(Refused(500, f"the receiver's callback failed: {error!r}"))
         else:
             self._answer(200, None)
 
@@ -178,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         if kind is None:
             raise Refused(404, f"no such path; there are {', '.join(_REQUESTS)}")
         content_type = self.headers.get_content_type()
-        if content_type not in (_JSON, _PROTOBUF) or "Content-Type" not in self.headers:
+        if content_type not in (_JSON, _PROTOBUF):
             raise Refused(415, f"Content-Type must be {_PROTOBUF} or {_JSON}")
         body = decompress(body, self.headers, self.server.receiver.max_bytes)
         try:

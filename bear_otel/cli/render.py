@@ -42,11 +42,11 @@ _CODES = {
     "cyan": "36",
 }
 _MARKER_CODE = "7;35"
-_MARKER = re.compile(r"\[REDACTED:[^]\s]*]|ps1\.\d{1,6}\.[a-z2-7]{20}")
+MARKER = re.compile(r"\[REDACTED:[^]\s]*]|ps1\.\d{1,6}\.[a-z2-7]{20}")
 _ASCII = str.maketrans("─│├└╴━╸╺✗…·×→µ", "-||`-===x~.x>u")  # noqa: RUF001 - drawn, not read
 
-_BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-_COUNTS = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
+_BYTES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_COUNTS = ((1e9, "G"), (1e6, "M"))
 
 
 def paint(pieces: list[Piece], style: Style) -> str:
@@ -65,7 +65,7 @@ def _paint_piece(text: str, color: str, style: Style) -> str:
     code = _CODES.get(color)
     if "[REDACTED:" not in text and "ps1." not in text:
         return _wrap_code(text, code)
-    cuts = [0, *(cut for match in _MARKER.finditer(text) for cut in match.span()), len(text)]
+    cuts = [0, *(cut for match in MARKER.finditer(text) for cut in match.span()), len(text)]
     return "".join(
         _wrap_code(text[start:end], _MARKER_CODE if index % 2 else code)
         for index, (start, end) in enumerate(pairwise(cuts))
@@ -123,7 +123,7 @@ def cut_middle(text: str, width: int) -> str:
 
 
 def _marker_around(text: str, position: int) -> tuple[int, int] | None:
-    for marker in _MARKER.finditer(text):
+    for marker in MARKER.finditer(text):
         if marker.start() < position < marker.end():
             return marker.span()
     return None
@@ -157,15 +157,19 @@ def format_duration(nanoseconds: float) -> str:
     """Return a duration with three digits: `950 µs`, `4.21 ms`, `48.3 ms`, `1.2 s`, `2m 05s`."""
     if not 0 <= nanoseconds < float("inf"):
         return "?"
-    seconds = nanoseconds / 1e9
-    if seconds >= 3600:
-        return f"{int(seconds // 3600)}h {int(seconds % 3600 // 60):02}m"
-    if seconds >= 99.95:
-        return f"{int(seconds // 60)}m {int(seconds % 60):02}s"
-    for factor, unit in ((1, "s"), (1e3, "ms")):
-        if (scaled := seconds * factor) >= 0.9995:
-            return f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f} {unit}"
-    return f"{seconds * 1e6:.0f} µs"
+    if nanoseconds < 999_500:
+        return f"{nanoseconds / 1e3:.0f} µs"
+    if nanoseconds < 999.5e6:
+        return f"{_round(nanoseconds / 1e6)} ms"
+    if nanoseconds < 99.95e9:
+        return f"{_round(nanoseconds / 1e9)} s"
+    minutes, seconds = divmod(round(nanoseconds / 1e9), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours}h {minutes_left:02}m" if hours else f"{minutes}m {seconds:02}s"
+
+
+def _round(value: float) -> str:
+    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
 def format_quantity(value: float, unit: str) -> str:
@@ -181,20 +185,18 @@ def format_quantity(value: float, unit: str) -> str:
 
 
 def _scaled(value: float, steps: tuple[tuple[float, str], ...], unit: str) -> str:
-    for factor, name in steps:
+    for factor, prefix in steps:
         if abs(value) >= factor:
-            prefix = name if unit == "B" else f"{name} {unit}"
-            return f"{_three_digits(value / factor)} {prefix}".rstrip()
+            return f"{_three_digits(value / factor)} {prefix}{unit}"
     return f"{_three_digits(value)} {unit}".rstrip()
 
 
 def _three_digits(value: float) -> str:
-    if not isfinite(value):
-        return str(value)
-    if value == int(value) and abs(value) < 1e6:
+    if isfinite(value) and value == int(value):
         return f"{int(value):,}"
-    digits = max(0, 3 - len(str(int(abs(value)))))
-    return f"{value:.{digits}f}" if abs(value) >= 0.01 else f"{value:.2g}"
+    if abs(value) < 1 or not isfinite(value):
+        return f"{value:.3g}"
+    return ("-" if value < 0 else "") + _round(abs(value))
 
 
 def format_value(value: Any) -> str:

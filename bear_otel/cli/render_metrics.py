@@ -11,7 +11,6 @@ from bear_otel.cli.render import (
     Piece,
     Style,
     cells,
-    cut_end,
     cut_middle,
     format_clock,
     format_quantity,
@@ -139,7 +138,7 @@ def _table(rows: Sequence[Change], style: Style) -> list[str]:
     for row, columns in zip(rows, values, strict=True):
         name = "" if row.point.name == told else row.point.name
         told = row.point.name
-        label = cut_end(_label(row.point), label_width)
+        label = cut_middle(_label(row.point), label_width)
         numbers = "".join(
             f"  {' ' * (width - cells(text))}{text}"
             for text, width in zip(columns, value_widths, strict=True)

@@ -192,7 +192,7 @@ def _numbers(kind: str, point: Any) -> dict[str, Any]:
         buckets[point.zero_threshold] = point.zero_count
         first = point.positive.offset + 1
         for index, count in enumerate(point.positive.bucket_counts, first):
-            exponent = index * 2.0**-point.scale
+            exponent = index * 2.0 ** -max(point.scale, -11)
             buckets[2.0**exponent if exponent < 1024 else float("inf")] = count
     return {"count": point.count, "total": point.sum, "buckets": buckets}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bear_otel.cli.render import (
     TIMES,
@@ -21,27 +21,25 @@ from bear_otel.cli.render import (
     paint,
     wrap,
 )
-from bear_otel.cli.render_records import ENTRY_KINDS, KIND_CLIENT, ExceptionInfo, Log, Span
+from bear_otel.cli.render_details import (
+    describe_attributes,
+    describe_exception,
+    describe_level,
+    describe_oddities,
+    describe_outcome,
+    describe_statement,
+)
+from bear_otel.cli.render_records import ExceptionInfo, Log, Span
 from bear_otel.cli.render_tree import Node, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 MAX_ROWS = 100
 """Lines of one tree; more is not read, and `--json` has them all."""
 
 _TIME_WIDTH = 10
 _SERVICE_COLORS = ("cyan", "blue", "magenta", "green", "yellow")
-_LEVEL_COLORS = {"warn": "yellow", "error": "red", "fatal": "bold red", "info": "green"}
-_CLOCK_TOLERANCE_NS = 1_000_000
-
-# The conventions' own attributes: what matters of them has its place in the picture. The rest is
-# what the app's author added, and that is shown.
-_CONVENTIONAL = (
-    "client.", "code.", "db.", "error.", "event.", "exception.", "fastapi.", "gen_ai.", "http.",
-    "net.", "network.", "otel.", "peer.", "process.", "rpc.", "server.", "service.", "telemetry.",
-    "thread.", "url.", "user_agent.",
-)  # fmt: skip
 
 
 def render_trace(
@@ -76,7 +74,7 @@ def render_log(log: Log, style: Style) -> list[str]:
     """Return the lines of a log line that stands alone."""
     pieces = [
         (f"{format_clock(log.time_ns)}  ", "dim"),
-        *_level(log),
+        *describe_level(log),
         (f"{log.service}  ", "cyan"),
         (f"{log.trace_id[:8]}  " if log.trace_id else "", "dim"),
     ]
@@ -86,8 +84,8 @@ def render_log(log: Log, style: Style) -> list[str]:
     lines = [paint([*pieces, (first, "")], style)]
     below = [
         *([(line, "")] for line in rest),
-        *_details(log.attributes, width),
-        *_exception(log.exception, width),
+        *describe_attributes(log.attributes, width),
+        *describe_exception(log.exception, width),
     ]
     lines += [paint([(" " * indent, ""), *row], style) for row in below]
     return lines
@@ -139,7 +137,7 @@ class _Picture:
     def span(self, node: Node) -> list[str]:
         span = node.content
         assert isinstance(span, Span)
-        outcome, color = _outcome(span)
+        outcome, color = describe_outcome(span)
         after: list[Piece] = []
         if len(node.folded) > 1:
             after.append((f"  {TIMES}{len(node.folded)}", "yellow"))
@@ -171,7 +169,7 @@ class _Picture:
         sign, offset = ("-", -offset) if offset < 0 else ("+", offset)
         when = f"{sign + format_duration(offset):>{_TIME_WIDTH}}"
         rows = [
-            [(prefix, "dim"), *_level(log), (pad(lines[0], width), ""), (when, "dim")],
+            [(prefix, "dim"), *describe_level(log), (pad(lines[0], width), ""), (when, "dim")],
             *([(self._shorten_prefix(node.below) + " " * 4, "dim"), (x, "")] for x in lines[1:]),
         ]
         return [paint(row, self._style) for row in rows] + self._below(node, indent=" " * 4)
@@ -183,15 +181,15 @@ class _Picture:
         details: list[list[Piece]] = []
         attributes = content.attributes
         if isinstance(content, Span):
-            key, statement = _statement(content)
+            key, statement = describe_statement(content)
             attributes = {name: attributes[name] for name in attributes if name != key}
             details += [[(line, "dim")] for line in wrap(statement, width, 2)]
-            oddities = _oddities(content, node.parent, late=self._late)
+            oddities = describe_oddities(content, node.parent, late=self._late)
             details += [[(note, "yellow")] for note in oddities]
-        details += _details(attributes, width)
+        details += describe_attributes(attributes, width)
         told = _identity(content.exception)
         if told and self._tellers[told] is content:
-            details += _exception(content.exception, width)
+            details += describe_exception(content.exception, width)
         elif isinstance(content, Span) and content.error and not told and content.status_message:
             details += [[(line, "red")] for line in wrap(content.status_message, width, 2)]
         return [paint([(prefix, "dim"), *detail], self._style) for detail in details]
@@ -214,10 +212,6 @@ class _Picture:
         return prefix if len(prefix) <= room else "…" + prefix[1 - room :]
 
 
-def _level(log: Log) -> list[Piece]:
-    return [(f"{log.level:<5}  ", _LEVEL_COLORS.get(log.level, "dim"))]
-
-
 def _start_of(item: Span | Log) -> int:
     return item.start_ns if isinstance(item, Span) else item.time_ns
 
@@ -225,69 +219,3 @@ def _start_of(item: Span | Log) -> int:
 def _identity(exception: ExceptionInfo | None) -> ExceptionInfo | None:
     # A log handler and a span event may see the same exception with stacks of different depth.
     return exception and ExceptionInfo(type=exception.type, message=exception.message)
-
-
-def _outcome(span: Span) -> Piece:
-    status = span.attributes.get("http.response.status_code")
-    error_type = span.attributes.get("error.type")
-    if isinstance(status, int):
-        return str(status), "red" if status >= 500 else "yellow" if status >= 400 else "green"
-    if span.error and error_type:
-        return str(error_type).rpartition(".")[2], "red"
-    return "", ""
-
-
-def _statement(span: Span) -> tuple[str, str]:
-    """Return the attribute that says what was asked for, and how to write it."""
-    attributes = span.attributes
-    if model := attributes.get("gen_ai.request.model"):
-        tokens = [attributes.get(f"gen_ai.usage.{side}_tokens") for side in ("input", "output")]
-        usage = "" if None in tokens else f", {tokens[0]} → {tokens[1]} tokens"
-        return "gen_ai.request.model", f"{model}{usage}"
-    key = "url.full" if span.kind == KIND_CLIENT and "url.full" in attributes else "db.query.text"
-    return key, format_value(attributes.get(key, ""))
-
-
-def _oddities(span: Span, parent: Span | None, *, late: bool) -> Iterable[str]:
-    if span.end_ns < span.start_ns:
-        yield "ends before it starts"
-    from_afar = span.remote_parent or span.kind in ENTRY_KINDS
-    if parent is None and span.parent_id and not from_afar and not late:
-        yield f"its parent {span.parent_id} has not arrived"
-    if parent is not None and parent.start_ns - span.start_ns > _CLOCK_TOLERANCE_NS:
-        early = format_duration(parent.start_ns - span.start_ns)
-        yield f"starts {early} before its parent: the clocks differ"
-
-
-def _details(attributes: dict[str, Any], width: int) -> list[list[Piece]]:
-    rows: list[list[Piece]] = [[]]
-    used = 0
-    for key, raw in attributes.items():
-        value = format_value(raw)
-        # What was redacted is always shown: the reader should see that it was.
-        if key.startswith("exception."):
-            continue  # has lines of its own
-        if key.startswith(_CONVENTIONAL) and "[REDACTED:" not in value:
-            continue
-        name = f"{cut_middle(key, 32)}="
-        value = cut_end(value, max(width - cells(name), 10))
-        size = cells(name) + cells(value) + 2
-        if used and used + size - 2 > width:
-            rows.append([])
-            used = 0
-        rows[-1] += [(name, "dim"), (f"{value}  ", "")]
-        used += size
-    if len(rows) > 3:
-        rows = [*rows[:3], [(f"… {len(rows) - 3} more lines of attributes", "dim")]]
-    return [row for row in rows if row]
-
-
-def _exception(exception: ExceptionInfo | None, width: int) -> list[list[Piece]]:
-    if exception is None:
-        return []
-    name = exception.type.rpartition(".")[2]
-    text = f"{name}: {exception.message}" if exception.message else name
-    rows: list[list[Piece]] = [[(line, "red")] for line in wrap(text, width, 3)]
-    if exception.where:
-        rows.append([(f"at {cut_middle(exception.where, width - 3)}", "dim")])
-    return rows

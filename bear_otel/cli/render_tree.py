@@ -42,7 +42,7 @@ def walk(spans: Sequence[Span], logs: Sequence[Log]) -> Iterator[Node]:
     whose span did not arrive come last.
     """
     spans = sorted(spans, key=_time)
-    by_id = {span.span_id: span for span in spans}
+    by_id = {span.span_id: span for span in spans if span.span_id}
     children: defaultdict[str, list[Span | Log]] = defaultdict(list)
     for span in spans:
         children[span.parent_id].append(span)
@@ -76,7 +76,7 @@ def _walk_from(
         content = group[0]
         seen.update(id(member) for member in group)
         below: list[list[Span | Log]] = []
-        if isinstance(content, Span) and by_id[content.span_id] is content:
+        if isinstance(content, Span) and by_id.get(content.span_id) is content:
             fresh = [child for child in children.get(content.span_id, ()) if id(child) not in seen]
             below = list(_fold(fresh, children))
         yield Node(

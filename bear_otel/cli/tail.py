@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TextIO
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _STOP = None
 """What ends the stream of events."""
 
+_SILENCE = (
+    "Nothing arrived. A service must send to the address above, over HTTP: "
+    "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf."
+)
 Events = SimpleQueue[OtlpRequest | str | None]
 
 
@@ -82,28 +87,43 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _listen(options: argparse.Namespace, printer: Printer) -> None:
-    events: Events = SimpleQueue()
+    tell_once = lru_cache(maxsize=256)(printer.tell)
+    requests = 0
     with ExitStack() as stack:
         save = stack.enter_context(_open_private(options.save)) if options.save else None
+        events: Events = SimpleQueue()
         stack.enter_context(_stop_on_signals(events))
-        with _open_receiver(options, events) as receiver:
-            print(_welcome(receiver.endpoint), file=sys.stderr, flush=True)
-            for event in _until_stopped(events, options.seconds):
-                _handle(event, printer, save)
-        while not events.empty():  # what was answered while the receiver closed
-            _handle(events.get(), printer, save)
+        for event in _receive(events, options):
+            if isinstance(event, str):
+                tell_once(f"refused with {event}")
+            elif event is not None:
+                requests += 1
+                if save:
+                    save.write(dump_json(event) + "\n")
+                    save.flush()
+                printer.feed(event)
+            printer.draw_due()
         printer.draw_due(everything=True)
+    if not requests:
+        print(_SILENCE, file=sys.stderr)
 
 
-def _handle(event: OtlpRequest | str | None, printer: Printer, save: TextIO | None) -> None:
-    if isinstance(event, str):
-        printer.tell(f"refused with {event}")
-    elif event is not None:
-        if save:
-            save.write(dump_json(event) + "\n")
-            save.flush()
-        printer.feed(event)
-    printer.draw_due()
+def _receive(events: Events, options: argparse.Namespace) -> Iterator[OtlpRequest | str | None]:
+    """Yield each event, and None several times a second in between, until it is time to stop."""
+    end = float("inf") if options.seconds is None else time.monotonic() + options.seconds
+    with _open_receiver(options, events) as receiver:
+        print(_welcome(receiver.endpoint), file=sys.stderr, flush=True)
+        while (left := end - time.monotonic()) > 0:
+            try:
+                event = events.get(timeout=min(left, 0.2))
+            except Empty:
+                yield None
+                continue
+            if event is _STOP:
+                break
+            yield event
+    while not events.empty():  # what was answered while the receiver closed
+        yield events.get()
 
 
 def _replay(path: str, printer: Printer) -> None:
@@ -142,20 +162,6 @@ def _open_private(path: str) -> TextIO:
         return os.open(name, flags, 0o600)
 
     return open(path, "a", encoding="utf-8", opener=opener)
-
-
-def _until_stopped(events: Events, seconds: float | None) -> Iterator[OtlpRequest | str | None]:
-    """Yield each event, and None several times a second in between."""
-    end = time.monotonic() + seconds if seconds is not None else float("inf")
-    while (left := end - time.monotonic()) > 0:
-        try:
-            event = events.get(timeout=min(left, 0.2))
-        except Empty:
-            yield None
-            continue
-        if event is _STOP:
-            return
-        yield event
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import gzip
 import http.client
 import json
 import socket
+import struct
 import threading
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -387,6 +388,33 @@ def test_a_taken_port_raises_and_a_free_one_is_told() -> None:
 
     assert caught.value.errno == errno.EADDRINUSE
     assert receiver.endpoint == f"http://127.0.0.1:{receiver.port}"
+
+
+def test_a_receiver_comes_back_on_its_port(sink: Sink) -> None:
+    """A restart under the same address works at once, as after an outage of a real back end."""
+    with Receiver() as first:
+        client = http.client.HTTPConnection("127.0.0.1", first.port, timeout=10)
+        assert _post(client, TRACES_JSON, JSON) == (200, b"{}")
+    client.close()
+    with Receiver(port=first.port, on_traces=sink.traces.append):
+        assert _post(client, TRACES_JSON, JSON) == (200, b"{}")
+        client.close()
+
+    assert sink.traces == [TRACES]
+
+
+def test_a_client_that_goes_away_is_no_news(
+    receiver: Receiver, sink: Sink, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A connection that is reset inside a body is dropped without a word."""
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=10) as connection:
+        connection.sendall(b"POST /v1/traces HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+        reset = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+    receiver.__exit__()
+
+    assert (sink.traces, sink.refused) == ([], [])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_ipv6_is_served() -> None:
