@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bear_otel.cli.collector_files import ConfigFile
 
 BACKENDS = "backends/"
+OPTIONAL = (BACKENDS, "sources/", "security/")
+GATEWAYS = f"{PREFIX}GATEWAYS"
 _LOOPBACK = ("127.", "localhost:", "[::1]:")
 
 
@@ -81,13 +83,17 @@ def choose(
     environment = derive(unset_empty(environment, known))
     check_names(environment, known)
     chosen = [files["base"], files["privacy"], files[f"roles/{role}"]]
-    if environment.get(DECIDED_BY) == "collector" and role != "agent":
+    if role == "agent":
+        chosen.append(
+            files["agent/many-gateways" if GATEWAYS in environment else "agent/one-gateway"]
+        )
+    elif environment.get(DECIDED_BY) == "collector":
         chosen.append(files["sampling"])
     for name, file in files.items():
         if name.startswith(BACKENDS) and (backends or role == "agent"):
             if name.removeprefix(BACKENDS) in backends:
                 chosen.append(file)
-        elif "/" in name and not name.startswith("roles/") and _is_on(file, files, environment):
+        elif name.startswith(OPTIONAL) and _is_on(file, files, environment):
             chosen.append(file)
     for file in chosen:
         _check_needs(file, environment)
@@ -110,7 +116,9 @@ def describe(choice: Choice) -> str:
     fixed = {"base", f"roles/{choice.role}", *(file.name for file in choice.backends)}
     rows = [("takes", f"OTLP on {grpc} (gRPC) and {http} (HTTP)")]
     if choice.role == "agent":
-        rows.append(("gateways", choice.value(f"{PREFIX}GATEWAYS")))
+        rows.append(("gateway", choice.value(f"{PREFIX}GATEWAY")))
+        if GATEWAYS in choice.environment:
+            rows.append(("traces", f"by trace id to {choice.value(GATEWAYS)}"))
     rows += [(file.name.removeprefix(BACKENDS), file.sends) for file in choice.backends]
     rows.append(("also", ", ".join(f.name for f in choice.files if f.name not in fixed)))
     rows += [("extra", str(path)) for path in choice.extra]

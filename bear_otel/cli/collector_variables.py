@@ -48,7 +48,7 @@ def _is_percent(value: str) -> bool:
 # The end of a name says what its value is, so a new back end brings no new check.
 _CHECKS: tuple[tuple[str, Callable[[str], bool], str], ...] = (
     (r"_URL$", _is_url, "http(s)://host[:port][/path]"),
-    (r"_(LISTEN|ENDPOINT)$", _is_address, "host:port"),
+    (r"_(LISTEN|ENDPOINT|GATEWAY)$", _is_address, "host:port"),
     (
         r"_GATEWAYS$",
         lambda v: all(map(_is_address, v.split(","))),

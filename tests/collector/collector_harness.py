@@ -1,4 +1,4 @@
-"""Start real Collectors through `bear-otel collector`, send to them, and receive for the vendors."""
+"""Start real Collectors through `bear-otel collector`, send to them, receive for the vendors."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Collector:
             self.process.send_signal(how)
             self.process.wait(30)
 
-    def send(self, request: Any, headers: Mapping[str, str] = {}) -> int:  # noqa: B006
+    def send(self, request: Any, headers: Mapping[str, str] = {}) -> int:
         """Post one OTLP request and return the status."""
         path = next(name for name, kind in SIGNALS.items() if isinstance(request, kind))
         headers = {"content-type": "application/x-protobuf", **headers}
@@ -235,7 +235,7 @@ class Sink:
             daemon_threads = True
 
             def handle_error(self, *_: object) -> None:
-                """A Collector that is killed breaks its connections; that is what the test is for."""
+                """A Collector that is killed breaks its connections: that is wanted."""
 
         self._server = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

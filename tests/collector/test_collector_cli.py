@@ -35,11 +35,12 @@ def test_print_shows_the_whole_choice() -> None:
         "backends/sentry",
     ]
     command = " ".join(f"--config file:{FOLDER}/{name}.yaml" for name in files)
+    sentry = load_files(FOLDER)["backends/sentry"].sends
     expected = f"""\
 bear-otel collector: standalone
   takes    OTLP on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP)
   datadog  traces, APM statistics of all spans, metrics as delta, logs
-  sentry   traces (Sentry drops span events), logs of level WARN and above; no metrics, since Sentry takes none
+  sentry   {sentry}
   also     privacy, sampling, sources/host-metrics
   state    /var/lib/bear-otel
   health   http://127.0.0.1:13133
@@ -53,16 +54,22 @@ def test_an_agent_sends_to_its_gateways_and_leaves_keys_alone() -> None:
     result = run_cli(
         "print",
         "--role=agent",
-        environment={"DD_API_KEY": "dd-secret", "BEAR_OTEL_COLLECTOR_GATEWAYS": "a:4317,b:4317"},
+        environment={
+            "DD_API_KEY": "dd-secret",
+            "BEAR_OTEL_COLLECTOR_GATEWAY": "g:4317",
+            "BEAR_OTEL_COLLECTOR_GATEWAYS": "a:4317,b:4317",
+        },
     )
     command = " ".join(
-        f"--config file:{FOLDER}/{name}.yaml" for name in ("base", "privacy", "roles/agent")
+        f"--config file:{FOLDER}/{name}.yaml"
+        for name in ("base", "privacy", "roles/agent", "agent/many-gateways")
     )
     expected = f"""\
 bear-otel collector: agent
   takes     OTLP on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP)
-  gateways  a:4317,b:4317
-  also      privacy
+  gateway   g:4317
+  traces    by trace id to a:4317,b:4317
+  also      privacy, agent/many-gateways
   state     /var/lib/bear-otel
   health    http://127.0.0.1:13133
   not used  DD_API_KEY
@@ -141,7 +148,7 @@ BAD = {
         {"DD_API_KEY": "x", f"{P}GRPC_LISTN": "127.0.0.1:1"},
         f"did you mean {P}GRPC_LISTEN?",
     ),
-    "agent without gateways": (["--role=agent"], {}, f"{P}GATEWAYS"),
+    "agent without gateway": (["--role=agent"], {}, f"{P}GATEWAY"),
     "binary that is not there": (
         [],
         {"DD_API_KEY": "x", "BEAR_OTEL_COLLECTOR": "/not/there"},

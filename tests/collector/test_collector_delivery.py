@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from collector_harness import (
-    QUICK,
     RESOURCE,
     Collector,
     Sink,
@@ -71,7 +70,7 @@ def _points(sink: Sink, name: str) -> list[tuple[str, int, Any]]:
 def test_three_vendors_and_a_scrape(
     collector: Callable[..., Collector], sink: Callable[[], Sink]
 ) -> None:
-    """Ids are compared one by one; paths, keys, temporality, limits and resources are each vendor's."""
+    """Ids are compared one by one; path, key, temporality and limits are each vendor's own."""
     datadog, newrelic, sentry = sink(), sink(), sink()
     page = free_port()
     one = collector(
@@ -198,68 +197,3 @@ def test_a_gateway_with_tokens_refuses_strangers(
     tries = ({}, {"authorization": "Bearer wrong"}, {"authorization": "Bearer right"})
     assert [one.send(request, headers) for headers in tries] == [401, 401, 200]
     wait_until(lambda: back_end.log_ids() == {"hello": 1}, what="the record")
-
-
-def test_real_collectors_stand_in_for_new_relic_and_sentry(
-    collector: Callable[..., Collector],
-) -> None:
-    """A receiver that is not ours finds the vendor's path and key right, and a wrong key is said."""
-    new_relic = collector(
-        "--backend=debug",
-        config={
-            "extensions": {
-                "bearertokenauth/in": {"header": "api-key", "scheme": "", "token": "nr-key"}
-            },
-            "receivers": {
-                "otlp": {"protocols": {"http": {"auth": {"authenticator": "bearertokenauth/in"}}}}
-            },
-            "service": {"extensions": ["health_check", "file_storage/queue", "bearertokenauth/in"]},
-        },
-    )
-    sentry = collector(
-        "--backend=debug",
-        config={
-            "extensions": {
-                "bearertokenauth/in": {
-                    "header": "x-sentry-auth",
-                    "scheme": "sentry",
-                    "token": "sentry_key=sentry-key",
-                }
-            },
-            "receivers": {
-                "otlp": {
-                    "protocols": {
-                        "http": {
-                            "traces_url_path": f"{SENTRY_PATH}/v1/traces",
-                            "logs_url_path": f"{SENTRY_PATH}/v1/logs",
-                            "auth": {"authenticator": "bearertokenauth/in"},
-                        }
-                    }
-                }
-            },
-            "service": {"extensions": ["health_check", "file_storage/queue", "bearertokenauth/in"]},
-        },
-    )
-    for key, arrives in (("nr-key", True), ("wrong-key", False)):
-        one = collector(
-            environment={
-                "NEW_RELIC_LICENSE_KEY": key,
-                f"{P}NEW_RELIC_URL": f"http://127.0.0.1:{new_relic.http}",
-                "SENTRY_DSN": f"http://sentry-key@127.0.0.1:{sentry.http}/1",
-            },
-            config={"exporters": {"otlp_http/newrelic": QUICK, "otlp_http/sentry": QUICK}},
-        )
-        body = f"sent with {key}"
-        assert one.send(log_request([body])) == 200
-        seen = [c.directory / "state" / "debug.jsonl" for c in (new_relic, sentry)]
-        wait_until(lambda body=body, file=seen[1]: file.exists() and body in file.read_text())
-        if arrives:
-            wait_until(lambda body=body, file=seen[0]: file.exists() and body in file.read_text())
-        else:
-            failed = {"exporter": "otlp_http/newrelic", "error_permanent": "true"}
-            name = "otelcol_exporter_send_failed_log_records"
-            wait_until(lambda one=one: one.metric(name, **failed) == 1.0, what="a counted failure")
-            assert body not in seen[0].read_text()
-            log = one.log.read_text()
-            assert "401" in log
-            assert "wrong-key" not in log
