@@ -82,6 +82,7 @@ class Batcher(Generic[T]):
         self._batch_size = min(batch_size, capacity)
         self._delay_seconds = delay_seconds
         self._stopped = False
+        self._flowed = False
         losses.set_capacity(signal, capacity)
         self._reset()
         reset_in_child(self._reset)
@@ -91,7 +92,6 @@ class Batcher(Generic[T]):
         self._thread: threading.Thread | None = None
         self._commands: SimpleQueue[_Wake | _Stop | _Flush] = SimpleQueue()
         self._awake = False
-        self._flowed = False
         # Items are numbered, so that the thread sees from the gaps how many gave way.
         self._numbers = itertools.count(1)
         self._queue: deque[tuple[int, T]] = deque(maxlen=self._capacity)
@@ -247,17 +247,19 @@ class Batcher(Generic[T]):
             self._count_full(len(batch) - len(kept))
 
     def _count_full(self, count: int) -> None:
-        self._losses.add(self._signal, "queue_full", count)
         self._losses.say_trouble(
             self._signal,
             "queue",
             "full",
-            f"the queue of {self._capacity} is full",
-            kept=False,
-            advice="the newest stay",
+            f"the queue is full; the oldest give way to the newest, {self._capacity} wait",
         )
+        self._losses.add(self._signal, "queue_full", count)
 
     def _discard(self) -> None:
         """Count what nobody will export any more."""
         left = len(self._take(self._capacity))
-        self._losses.add(self._signal, "shutdown", left)
+        if left:
+            self._losses.add(self._signal, "shutdown", left)
+            self._losses.say_trouble(
+                self._signal, "queue", "shutdown", f"{left} were not sent before the end"
+            )

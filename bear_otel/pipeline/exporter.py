@@ -109,16 +109,17 @@ class _OtlpExporter(Generic[T]):
         """Encode and send once; see `send`."""
         return self.send(*self.encode(records))
 
-    def _deliver(self, records: T) -> bool:
-        """Send until it is delivered, refused, or out of time."""
-        deadline = time.monotonic() + self._timeout_seconds
+    def _deliver(self, records: T, deadline_seconds: float, *, patient: bool = True) -> bool:
+        """Send until it is delivered, refused or, if patient, out of time."""
+        deadline = time.monotonic() + deadline_seconds
         body, items = self.encode(records)
         while True:
             outcome = self._sender.send(body, items)
             pause = outcome.retry_seconds
             if pause is None:
                 return outcome.delivered
-            if time.monotonic() + pause > deadline or self._stopped.wait(pause):
+            late = not patient or time.monotonic() + pause > deadline
+            if late or self._stopped.wait(pause):
                 reason = "shutdown" if self._stopped.is_set() else "unreachable"
                 self._losses.add(self._signal, reason, items)
                 return False
@@ -148,7 +149,8 @@ class BearOtlpSpanExporter(_OtlpExporter["Sequence[ReadableSpan]"], SpanExporter
 
     @override
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return SpanExportResult.SUCCESS if self._deliver(spans) else SpanExportResult.FAILURE
+        delivered = self._deliver(spans, self._timeout_seconds)
+        return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
 
 
 class BearOtlpLogExporter(_OtlpExporter["Sequence[ReadableLogRecord]"], LogRecordExporter):
@@ -162,7 +164,7 @@ class BearOtlpLogExporter(_OtlpExporter["Sequence[ReadableLogRecord]"], LogRecor
 
     @override
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        delivered = self._deliver(batch)
+        delivered = self._deliver(batch, self._timeout_seconds)
         return LogRecordExportResult.SUCCESS if delivered else LogRecordExportResult.FAILURE
 
 
@@ -205,5 +207,11 @@ class BearOtlpMetricExporter(_OtlpExporter[MetricsData], MetricExporter):
         timeout_millis: float = 10_000,
         **kwargs: Any,
     ) -> MetricExportResult:
-        delivered = self._deliver(metrics_data)
+        delivered = self._deliver(
+            metrics_data,
+            min(self._timeout_seconds, timeout_millis / 1000),
+            # Nobody ever answered: most likely nobody is there, and the end of the process should
+            # not wait. Nothing is lost by it: the next collection has the sums of this one.
+            patient=self._sender.ever_delivered,
+        )
         return MetricExportResult.SUCCESS if delivered else MetricExportResult.FAILURE

@@ -74,18 +74,19 @@ class Losses:
         """Remember how many items of a signal wait while they cannot be sent."""
         self._capacities[signal] = capacity
 
-    def say_trouble(
-        self, signal: Signal, topic: Topic, kind: str, what: str, *, kept: bool, advice: str
-    ) -> None:
+    def describe_waiting(self, signal: Signal) -> str:
+        """Say what becomes of the items of a signal while they cannot be sent."""
+        capacity = self._capacities.get(signal)
+        return "trying again" if capacity is None else f"keeping up to {capacity} {UNITS[signal]}"
+
+    def say_trouble(self, signal: Signal, topic: Topic, kind: str, message: str) -> None:
         """Warn that a signal is in trouble, once until the kind of trouble changes.
 
         Args:
             signal: The signal in trouble.
             topic: Which of the signal's two states changed.
             kind: Short name of the trouble; the same kind is said once.
-            what: What happened, without data and without credentials.
-            kept: Whether the items wait for better times; they are dropped otherwise.
-            advice: What the reader can do about it.
+            message: What happened, without data and without credentials.
         """
         key = (signal, topic)
         with self._lock:
@@ -97,15 +98,7 @@ class Losses:
                 since=before.since if before else time.monotonic(),
                 lost_before=before.lost_before if before else self._lost(signal),
             )
-        unit = UNITS[signal]
-        capacity = self._capacities.get(signal)
-        if not kept:
-            fate = f"these {unit} are dropped"
-        elif capacity is None:
-            fate = "trying again"
-        else:
-            fate = f"keeping up to {capacity} {unit}"
-        logger.warning("%s: %s; %s; %s", signal, what, fate, advice)
+        logger.warning("%s: %s", signal, message)
 
     def say_recovered(self, signal: Signal, topic: Topic) -> None:
         """Say that a trouble is over and what it cost; silent when there was none."""

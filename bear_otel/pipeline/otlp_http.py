@@ -115,24 +115,22 @@ class HttpConnection:
             OSError: If there is no answer in time.
             http.client.HTTPException: If the answer is not HTTP.
         """
-        deadline = time.monotonic() + timeout_seconds
-        with self._lock:
-            reused = self._connection is not None
-            try:
-                return self._exchange(body, deadline)
-            except TimeoutError:
-                self._close()
+        try:
+            with self._lock:
+                return self._post(body, time.monotonic() + timeout_seconds)
+        finally:
+            if self.aborted:
+                self._close()  # `abort` could not, if it came while the lock was held.
+
+    def _post(self, body: bytes, deadline: float) -> Answer:
+        reused = self._connection is not None
+        try:
+            return self._exchange(body, deadline)
+        except (OSError, http.client.HTTPException) as error:
+            # The server may have closed an idle connection just now: once more on a new one.
+            if not reused or self.aborted or isinstance(error, TimeoutError):
                 raise
-            except (OSError, http.client.HTTPException):
-                self._close()
-                # The server may have closed an idle connection just now: once more on a new one.
-                if not reused or self.aborted:
-                    raise
-            try:
-                return self._exchange(body, deadline)
-            except (OSError, http.client.HTTPException):
-                self._close()
-                raise
+        return self._exchange(body, deadline)
 
     def abort(self) -> None:
         """End the request in progress and refuse later ones; callable from any thread."""
@@ -146,27 +144,31 @@ class HttpConnection:
             self._lock.release()
 
     def _exchange(self, body: bytes, deadline: float) -> Answer:
-        if self.aborted:
-            raise ConnectionAbortedError
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = self._create_connection(_remaining(deadline))
-            connection.connect()
-        sock = connection.sock
-        if sock is None:
-            raise ConnectionAbortedError
-        sock.settimeout(_remaining(deadline))
-        connection.request("POST", self._target, body, self._headers)
-        sock.settimeout(_remaining(deadline))
-        response = connection.getresponse()
-        answer = Answer(
-            status=response.status,
-            retry_after=response.headers.get("retry-after"),
-            body=response.read(_MAX_ANSWER_BYTES),
-        )
+        try:
+            if self.aborted:
+                raise ConnectionAbortedError
+            response = self._request(body, deadline)
+            answer = Answer(
+                status=response.status,
+                retry_after=response.headers.get("retry-after"),
+                body=response.read(_MAX_ANSWER_BYTES),
+            )
+        except Exception:
+            self._close()
+            raise
         if response.will_close or not response.isclosed():
             self._close()
         return answer
+
+    def _request(self, body: bytes, deadline: float) -> http.client.HTTPResponse:
+        if self._connection is None:
+            self._connection = self._create_connection(_remaining(deadline))
+            self._connection.connect()
+        sock = self._connection.sock
+        sock.settimeout(_remaining(deadline))
+        self._connection.request("POST", self._target, body, self._headers)
+        sock.settimeout(_remaining(deadline))
+        return self._connection.getresponse()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

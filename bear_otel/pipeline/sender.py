@@ -93,6 +93,7 @@ class Sender:
         self._compression = compression
         self._losses = losses
         self._failures = 0
+        self.ever_delivered = False
 
     def pack(self, message: bytes) -> bytes:
         """Return the body for an encoded message."""
@@ -132,23 +133,23 @@ class Sender:
 
     def _accept(self, answer: Answer) -> Outcome:
         self._failures = 0
+        self.ever_delivered = True
         rejected = _count_rejected(self._signal, answer.body) if answer.body else 0
-        self._losses.add(self._signal, "partial_success", rejected)
         if rejected:
             self._losses.say_trouble(
                 self._signal,
                 "delivery",
                 "partial_success",
-                f"{self._place} refuses a part of each batch",
-                kept=False,
-                advice=_DOCTOR,
+                f"{self._place} refuses a part of each batch; {_DOCTOR}",
             )
+            self._losses.add(self._signal, "partial_success", rejected)
         else:
             self._losses.say_recovered(self._signal, "delivery")
         return Outcome(delivered=True)
 
     def _retry(self, kind: str, what: str, retry_after_seconds: float | None = None) -> Outcome:
-        self._losses.say_trouble(self._signal, "delivery", kind, what, kept=True, advice=_DOCTOR)
+        waiting = self._losses.describe_waiting(self._signal)
+        self._losses.say_trouble(self._signal, "delivery", kind, f"{what}; {waiting}; {_DOCTOR}")
         pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS)
         # Many processes lose the same server at once; they should not come back at once.
         pause *= random.uniform(0.8, 1.2)  # noqa: S311 - not for security
@@ -159,7 +160,6 @@ class Sender:
         )
 
     def _refuse(self, answer: Answer, items: int) -> Outcome:
-        self._losses.add(self._signal, "rejected", items)
         status = answer.status
         if status in (401, 403):
             variable = f"OTEL_EXPORTER_OTLP_{self._signal.upper()}_HEADERS"
@@ -172,10 +172,9 @@ class Sender:
             self._signal,
             "delivery",
             str(status),
-            f"{self._place} refuses them ({status})",
-            kept=False,
-            advice=advice,
+            f"{self._place} refuses them ({status}), so they are dropped; {advice}",
         )
+        self._losses.add(self._signal, "rejected", items)
         return Outcome(delivered=False)
 
 
