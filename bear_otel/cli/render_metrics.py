@@ -30,8 +30,9 @@ MAX_ROWS = 20
 
 _MAX_SERIES = 20_000
 _GAUGE_STEP = 0.1  # gauges that move by less than a tenth are not news
+_ENOUGH_FOR_P95 = 20
 _RUNTIME = ("process.", "system.", "cpython.")
-_USUAL = ("url.scheme", "network.", "server.port", "cpu.mode")
+_USUAL = ("url.scheme", "network.", "server.port")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +171,9 @@ def _columns(change: Change) -> tuple[str, str, str]:
 
 
 def _p95(change: Change, unit: str) -> str:
-    """Return the 95th percentile, interpolated inside its bucket."""
+    """Return the 95th percentile, interpolated inside its bucket; of few numbers there is none."""
+    if change.count < _ENOUGH_FOR_P95:
+        return ""
     wanted, seen, lower = 0.95 * change.count, 0, 0.0
     for bound, count in sorted(change.buckets.items()):
         if count and seen + count >= wanted:

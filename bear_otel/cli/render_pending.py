@@ -32,6 +32,11 @@ class Trace:
     spans: list[Span] = field(default_factory=list)
     logs: list[Log] = field(default_factory=list)
 
+    def start_ns(self) -> int:
+        """Return when the first of it happened."""
+        times = [span.start_ns for span in self.spans] or [log.time_ns for log in self.logs]
+        return min(times, default=0)
+
     def patience(self) -> float:
         """Return how many quiet periods this trace is worth waiting for."""
         if self.late or any(not span.parent_id for span in self.spans):
@@ -66,7 +71,7 @@ class PendingTraces:
         return free
 
     def take_due(self, now_s: float, *, everything: bool = False) -> list[Trace]:
-        """Return the traces that have been quiet for long enough, oldest first."""
+        """Return the traces that have been quiet for long enough, the earliest first."""
         everything = everything or self._held > _MAX_HELD
         due = [
             trace_id
@@ -80,7 +85,7 @@ class PendingTraces:
                 self._drawn[trace_id] = None
         while len(self._drawn) > _MAX_DRAWN:
             del self._drawn[next(iter(self._drawn))]
-        return taken
+        return sorted(taken, key=Trace.start_ns)
 
     def _trace(self, trace_id: str, now_s: float) -> Trace:
         trace = self._traces.get(trace_id)

@@ -90,13 +90,20 @@ def test_metrics_are_a_table_of_what_changed() -> None:
     assert _table(
         memory,
         _point("process.memory.usage", "gauge", unit="By", value=85e6),
-        _point("http.server.request.duration", "histogram", count=30, total=1.2, **duration,
-               buckets={0.01: 10, 0.1: 19, float("inf"): 1}),
+        _point("http.server.request.duration", "histogram", count=40, total=2.2, **duration,
+               buckets={0.01: 10, 0.1: 28, float("inf"): 2}),
         _point("bear.genai.tokens", "sum", unit="{token}", value=812, attributes={"type": "input"}),
     ) == [
         "22:13:20  shop  metrics ─────────────────────────────────────────────── 0b9d1f6e",
-        "http.server.request.duration  GET /users…r_id} 200  10×  avg 100 ms  p95 >100 ms",
+        "http.server.request.duration  GET /users…r_id} 200  20×  avg 100 ms  p95 >100 ms",
     ]  # fmt: skip
+
+
+def test_a_percentile_needs_numbers() -> None:
+    """Of few measurements the average is all that can be said."""
+    few = _point("m", "histogram", unit="s", count=19, total=1.9, buckets={1.0: 19})
+
+    assert _table(MetricMemory(), few)[1].split() == ["m", "19×", "avg", "100", "ms"]
 
 
 @pytest.mark.parametrize(

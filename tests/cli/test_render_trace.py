@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -330,6 +331,17 @@ def test_a_trace_is_held_back_until_it_is_whole(
     (trace,) = pending.take_due(100 + due_after)
     assert (trace.spans, trace.logs, trace.late) == (spans, logs, False)
     assert pending.take_due(1000, everything=True) == []
+
+
+def test_traces_are_drawn_in_the_order_they_began() -> None:
+    """Of several that are due, the earliest comes first, whichever ended first."""
+    pending = PendingTraces(quiet_s=1)
+    for begin in (5, 3, 9):
+        span = replace(_span("a", "", "root", begin, 10), trace_id=f"{begin:032x}")
+        pending.add_spans([span], 100)
+
+    starts = [trace.spans[0].start_ns - START for trace in pending.take_due(101)]
+    assert starts == [3 * MS, 5 * MS, 9 * MS]
 
 
 def test_new_arrivals_prolong_the_wait_and_late_ones_are_said_to_be() -> None:
