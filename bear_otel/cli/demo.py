@@ -18,12 +18,13 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from bear_otel.cli.files import find_folder
-from bear_otel.cli.otlp_json import OtlpRequest
 from bear_otel.cli.receiver import Receiver
 from bear_otel.cli.render_stream import Picture, create_style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from bear_otel.cli.otlp_json import OtlpRequest
 
 _NEEDED = ("fastapi", "sqlalchemy", "aiosqlite", "uvicorn")
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from bear_otel.privacy import Scrubber
 
+_FAILED = "[REDACTED:error]"
+
 # Attribute sets of metrics are few by design; the limit guards against those that are not.
 _MAX_CACHED = 4096
 
@@ -71,12 +73,11 @@ class ScrubbingMeterProvider(MeterProvider):
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> Meter:
-        scrub = self._scrubber.scrub_name
         arguments = (
-            scrub(name, door="scope"),
-            scrub(version, door="scope") if version else version,
-            scrub(schema_url, door="scope") if schema_url else schema_url,
-            self._scrubber.scrub_attributes(attributes, door="scope.attribute") or None,
+            self.clean_text(name, "scope"),
+            self.clean_text(version, "scope"),
+            self.clean_text(schema_url, "scope"),
+            self._clean(attributes),
         )
         key = (*arguments[:3], repr(arguments[3]))
         meter = self._meters.get(key)
@@ -117,10 +118,13 @@ class ScrubbingMeterProvider(MeterProvider):
         """The clean copy of an attribute set."""
         return self._clean
 
-    @property
-    def scrubber(self) -> Scrubber:
-        """What cleans names and descriptions."""
-        return self._scrubber
+    def clean_text(self, text: str | None, door: str) -> str | None:
+        """Return a name or description as it may leave; never raises."""
+        try:
+            return self._scrubber.scrub_name(text, door=door) if text else text
+        except Exception:  # noqa: BLE001 - fail closed, also on a bug of the scrubber
+            self._scrubber.errors += 1
+            return _FAILED
 
 
 class _AttributeCache:
@@ -147,7 +151,11 @@ class _AttributeCache:
         return clean
 
     def _scrub(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
-        return self._scrubber.scrub_attributes(attributes, door="metric.attribute")
+        try:
+            return self._scrubber.scrub_attributes(attributes, door="metric.attribute")
+        except Exception:  # noqa: BLE001 - fail closed, also on a bug of the scrubber
+            self._scrubber.errors += 1
+            return {}
 
 
 class _CleanMeter(Meter):
@@ -224,11 +232,11 @@ class _CleanMeter(Meter):
     def _create(
         self, proxy: type[Any], method: str, name: str, unit: str, description: str, **extra: Any
     ) -> Any:
-        scrubber = self._provider.scrubber
+        clean = self._provider.clean_text
         arguments = {
-            "name": scrubber.scrub_name(name, door="metric.name"),
-            "unit": scrubber.scrub_name(unit, door="metric.unit"),
-            "description": scrubber.scrub_text(description, door="metric.description"),
+            "name": clean(name, "metric.name"),
+            "unit": clean(unit, "metric.unit"),
+            "description": clean(description, "metric.description"),
             **extra,
         }
         if arguments["name"] != name:

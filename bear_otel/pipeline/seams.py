@@ -9,7 +9,10 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING, Any
 
+import opentelemetry._logs._internal as logs_internal
+import opentelemetry.metrics._internal as metrics_internal
 import opentelemetry.sdk._configuration as sdk_configuration
+from opentelemetry import trace
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.auto_instrumentation import _load
 from opentelemetry.metrics import get_meter_provider
@@ -17,6 +20,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import get_tracer_provider
+from opentelemetry.util._once import Once
 
 if TYPE_CHECKING:
     from opentelemetry.instrumentation.distro import BaseDistro
@@ -41,6 +45,20 @@ def find_foreign_provider() -> str | None:
         if not type(provider).__name__.lstrip("_").startswith("Proxy"):
             return f"{type(provider).__module__}.{type(provider).__qualname__}"
     return None
+
+
+def reset_globals() -> None:
+    """Forget the global providers, so that a test can set its own.
+
+    OpenTelemetry lets each be set once in the life of a process.
+    """
+    for module, name in (
+        (trace, "_TRACER_PROVIDER"),
+        (metrics_internal, "_METER_PROVIDER"),
+        (logs_internal, "_LOGGER_PROVIDER"),
+    ):
+        setattr(module, name, None)
+        setattr(module, f"{name}_SET_ONCE", Once())
 
 
 def shut_down_foreign_providers() -> None:

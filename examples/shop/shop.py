@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
@@ -17,6 +17,9 @@ from pydantic import BaseModel
 from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 logger = logging.getLogger("shop")
 
@@ -114,7 +117,7 @@ async def answer() -> StreamingResponse:
     """Stream an answer word by word, as a language model does."""
 
     async def words() -> AsyncIterator[str]:
-        for word in "This is what a streamed answer looks like .".split():
+        for word in ("This", "is", "what", "a", "streamed", "answer", "looks", "like"):
             await asyncio.sleep(0.005)
             yield f"data: {word}\n\n"
 
