@@ -67,20 +67,20 @@ def response_status_code(error: BaseException) -> str | None:
         SQLSTATE for PostgreSQL, the result code by name for SQLite, else the vendor's number; None
         where the error did not come from the database.
     """
-    # MySQL Connector has SQLSTATEs, too, but only its numbers tell a deadlock from the rest.
-    code: object
-    for attribute in ("errno", "sqlstate", "pgcode", "sqlite_errorname"):
-        code = getattr(error, attribute, None)
-        if isinstance(code, int) or (isinstance(code, str) and _NAMED_CODE.fullmatch(code)):
-            return str(code)
     first = error.args[0] if error.args else None
     if isinstance(first, dict):  # pg8000
         first = first.get("C")
-    code = getattr(first, "code", first)  # oracledb
-    # For other drivers it is a sentence, with values in it.
-    if isinstance(code, int) or (isinstance(code, str) and _SQLSTATE.fullmatch(code)):
-        return str(code)
-    return None
+    first = getattr(first, "code", first)  # oracledb
+    # MySQL's drivers have SQLSTATEs, too, but only its numbers tell a deadlock from the rest.
+    for number in (getattr(error, "errno", None), first):
+        if isinstance(number, int):
+            return str(number)
+    for attribute in ("sqlstate", "pgcode", "sqlite_errorname"):
+        name = getattr(error, attribute, None)
+        if isinstance(name, str) and _NAMED_CODE.fullmatch(name):
+            return name
+    # pyodbc and pg8000; for others it is a sentence, with values in it.
+    return first if isinstance(first, str) and _SQLSTATE.fullmatch(first) else None
 
 
 def error_attributes(error: BaseException, dialect: Dialect) -> dict[str, str]:

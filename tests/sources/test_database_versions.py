@@ -1,0 +1,30 @@
+"""The same tests pass on each SQLAlchemy that people run."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.virtualenvs import ROOT, python_with
+
+TESTS = ["tests/sources/test_database.py", "tests/sources/test_database_pool.py"]
+SERVERS = "tests/sources/test_database_servers.py"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("version", ["1.4", "2.0"])
+def test_another_sqlalchemy_passes_the_same_tests(version: str) -> None:
+    """1.4 and 2.0 are widely used; pip's default version is tested by the files themselves."""
+    python = python_with(
+        f"sqlalchemy[asyncio]=={version}.*",
+        "pytest>=8",
+        "aiosqlite>=0.20",
+        "asyncpg",
+        "psycopg2-binary",
+        "psycopg[binary]",
+        "pymysql",
+    )
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS, SERVERS]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr

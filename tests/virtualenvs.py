@@ -1,0 +1,40 @@
+"""Virtual environments with other versions, made once and kept in the user's cache."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def python_with(*requirements: str) -> Path:
+    """Return the interpreter of an environment that has this checkout and the requirements.
+
+    The environment is made anew when the requirements, the interpreter or `pyproject.toml` change;
+    our own code is installed editable, so it is always the current one.
+
+    Args:
+        requirements: As `pip install` takes them, such as `sqlalchemy==1.4.*`.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    venvs = cache / "bear-otel" / "venvs"
+    venvs.mkdir(parents=True, exist_ok=True)
+    contents = (*requirements, sys.version, str(ROOT), (ROOT / "pyproject.toml").read_text())
+    digest = hashlib.sha256("\0".join(contents).encode()).hexdigest()[:12]
+    venv = venvs / f"{''.join(c for c in requirements[0] if c.isalnum())}-{digest}"
+    python = venv / "bin" / "python"
+    with (venvs / f"{venv.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (venv / "complete").exists():
+            shutil.rmtree(venv, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+            pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+            subprocess.run([*pip, "--editable", ROOT, *requirements], check=True)
+            (venv / "complete").touch()
+    return python
