@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 _SCOPE = "bear_otel"
 
+# All that a supervisor may have to flush is what it logged before it had workers.
+_SUPERVISOR_SECONDS = 0.25
+
 logger = logging.getLogger("bear_otel")
 
 
@@ -83,6 +86,7 @@ class Running:
     def stand_down(self) -> None:
         """Fall silent: this process only supervises workers."""
         self._supervising = True
+        self.flusher.limit(_SUPERVISOR_SECONDS)
 
     def flush(self, timeout_seconds: float = 10.0) -> None:
         """Send what is buffered now, and wait for it.
