@@ -45,6 +45,13 @@ class Flusher:
         self._left_seconds = self._budget_seconds
         self._lock = threading.Lock()
 
+    def limit(self, seconds: float) -> None:
+        """Leave no more than this of the budget; a forked child has all of it again.
+
+        A supervisor waits for its workers and flushes after them, so that their times add up.
+        """
+        self._left_seconds = min(self._left_seconds, seconds)
+
     def flush(self) -> None:
         """Flush all signals within what is left of the budget.
 
