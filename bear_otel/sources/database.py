@@ -76,6 +76,7 @@ def watch_database(
         try:
             listener.install()
         except Exception:  # noqa: BLE001 - the application's import must not fail
+            listener.uninstall()
             _log.warning("SQLAlchemy %s cannot be watched", sqlalchemy.__version__, exc_info=True)
 
     register_post_import_hook(install, "sqlalchemy")
@@ -101,6 +102,7 @@ class _Listener:
         self._slow = math.inf if slow_query_seconds is None else slow_query_seconds
         self._databases = Databases(scrub_sql)
         self._connections = ConnectionWatch(tracer, meter, self._databases)
+        self._batch: type | tuple[type, ...] = list
         self._undo: list[Callable[[], None]] = []
         self._closed = False
 
@@ -108,16 +110,21 @@ class _Listener:
         if self._closed:
             return
         # Never before the application does.
-        from sqlalchemy import event
+        from sqlalchemy import __version__, event
         from sqlalchemy.engine import Engine
+
+        # `executemany` has a list of parameter sets. One INSERT of many rows is called so, too, but
+        # has its parameters in one tuple; 1.4 knows no such INSERT, and has a tuple of sets.
+        if __version__.startswith("1."):
+            self._batch = (list, tuple)
 
         for name, listener in (
             ("before_cursor_execute", self.before_execute),
             ("after_cursor_execute", self.after_execute),
             ("handle_error", self.handle_error),
         ):
-            # Ahead of others: the text is the application's, without comments that they add.
-            event.listen(Engine, name, listener, insert=True)
+            # At import, hence ahead of others: texts are without the comments that they add.
+            event.listen(Engine, name, listener)
             self._undo.append(lambda name=name, f=listener: event.remove(Engine, name, f))
         self._undo.append(self._connections.install(Engine))
 
@@ -145,8 +152,7 @@ class _Listener:
                 database = self._databases.meet(connection.engine)
             if len(statement) > LONGEST_STATEMENT:
                 statement = statement[:LONGEST_STATEMENT]
-            # One INSERT of many rows comes with `executemany`, too, but with flat parameters.
-            batch = executemany and isinstance(parameters, list) and len(parameters) > 1
+            batch = executemany and isinstance(parameters, self._batch) and len(parameters) > 1
             query = database.query(statement, batch)
             attributes = query.attributes
             if batch:
