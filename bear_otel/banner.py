@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 
 from bear_otel import __version__
+from bear_otel.environment import find_ignored, load_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bear_otel.configuration import Configuration
     from bear_otel.running import Running
     from bear_otel.settings import PrivacySettings
 
@@ -20,7 +20,7 @@ _INDENT = "  "
 
 
 def describe_start(
-    running: Running, instrumentors: Mapping[str, str], disabled: Sequence[str]
+    running: Running, instrumentors: Mapping[str, str], environ: Mapping[str, str]
 ) -> list[str]:
     """Return the lines that a person reads when the service starts.
 
@@ -28,8 +28,9 @@ def describe_start(
         running: What has been started.
         instrumentors: What happened to each instrumentor that OpenTelemetry has offered: name ->
             problem, empty if it was loaded.
-        disabled: Names in `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`.
+        environ: Environment variables.
     """
+    disabled = load_list(environ, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
     measured = [_name_version(*source) for source in running.sources.items()]
     measured += [_name_version(name, "") for name, problem in instrumentors.items() if not problem]
     missing = {name: problem for name, problem in instrumentors.items() if problem}
@@ -41,9 +42,7 @@ def describe_start(
     lines.append(f"{_INDENT}measured  {', '.join(measured)}")
     lines += [f"{_INDENT}not       {name}: {problem}" for name, problem in sorted(missing.items())]
     lines.append(f"{_INDENT}private   {describe_privacy(running.configuration.settings.privacy)}")
-    lines += [
-        f"{_INDENT}warning   {text}" for text in find_warnings(running.configuration, service)
-    ]
+    lines += [f"{_INDENT}warning   {text}" for text in find_warnings(running, environ)]
     lines.append(f"{_INDENT}quiet     BEAR_OTEL_BANNER_ENABLED=false")
     return lines
 
@@ -67,9 +66,12 @@ def describe_privacy(settings: PrivacySettings) -> str:
     return personal + opened
 
 
-def find_warnings(configuration: Configuration, service: object) -> list[str]:
+def find_warnings(running: Running, environ: Mapping[str, str]) -> list[str]:
     """Return what works, but most likely not as meant."""
-    warnings = list(configuration.unknown_variables)
+    warnings = list(running.configuration.unknown_variables)
+    if environ.get("OTEL_CONFIG_FILE") and (ignored := find_ignored(environ)):
+        warnings.append(f"OTEL_CONFIG_FILE is set, so these are ignored: {', '.join(ignored)}")
+    service = running.providers.tracer.resource.attributes.get("service.name", "")
     if str(service).startswith("unknown_service"):
         warnings.append("the service has no name; set OTEL_SERVICE_NAME=<name>")
     return warnings

@@ -13,7 +13,7 @@ from typing_extensions import override
 from bear_otel import banner, running
 from bear_otel.children import is_application, is_worker
 from bear_otel.configuration import load_configuration
-from bear_otel.environment import is_disabled, load_list
+from bear_otel.environment import is_disabled
 from bear_otel.pipeline import seams
 from bear_otel.pipeline.canary import CanaryError
 from bear_otel.settings import ConfigurationError
@@ -74,8 +74,8 @@ class BearDistro(BaseDistro):
 class BearConfigurator:
     """Starts our providers where OpenTelemetry would start its own."""
 
-    @override
     def configure(self, **kwargs: Any) -> None:
+        """Start telemetry, or say why not; never raises into the application."""
         if _State.left_alone:
             return
         try:
@@ -118,8 +118,7 @@ def announce() -> None:
     # Each of many workers would say the same again.
     if is_worker(os.environ, os.getpid()):
         return
-    disabled = load_list(os.environ, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
-    _say("\n".join(banner.describe_start(started, _State.instrumentors, disabled)))
+    _say("\n".join(banner.describe_start(started, _State.instrumentors, os.environ)))
 
 
 def start(custom_config: Mapping[str, Any] | None = None) -> running.Running | None:

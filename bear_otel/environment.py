@@ -21,10 +21,37 @@ _QUEUE_VARIABLES = (
 )
 _QUEUE_PREFIXES: dict[Signal, str] = {"traces": "OTEL_BSP", "logs": "OTEL_BLRP"}
 
+# What a configuration file describes. The variables of OTLP are not among them: the exporter
+# `bear_otlp` reads them for what the file leaves out.
+_IN_FILE = (
+    "OTEL_SERVICE_NAME",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_PROPAGATORS",
+    "OTEL_TRACES_",
+    "OTEL_METRICS_",
+    "OTEL_METRIC_",
+    "OTEL_LOGS_",
+    "OTEL_BSP_",
+    "OTEL_BLRP_",
+    "OTEL_SPAN_",
+    "OTEL_LINK_",
+    "OTEL_EVENT_",
+    "OTEL_ATTRIBUTE_",
+    "OTEL_LOGRECORD_",
+)
+
 
 def is_disabled(environ: Mapping[str, str]) -> bool:
     """Return whether `OTEL_SDK_DISABLED` switches everything off."""
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def find_ignored(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that are set in vain beside an `OTEL_CONFIG_FILE`.
+
+    The specification wants it so: with a file, what it can describe comes from the file alone.
+    """
+    return sorted(name for name in environ if name.startswith(_IN_FILE) and environ[name])
 
 
 def load_plan(environ: Mapping[str, str]) -> Plan:

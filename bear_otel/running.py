@@ -154,12 +154,13 @@ def start(
     settings = configuration.settings
     scrubber = create_scrubber(settings.privacy)
     losses = Losses()
+    attributes = _describe_service(settings.resource)
     if file_config is None:
         plan = environment.load_plan(environ)
-        resource = create_resource(_describe_service(settings.resource), scrubber)
+        resource = create_resource(attributes, scrubber)
         providers = create_providers(plan, resource, scrubber, losses)
     else:
-        providers = create_file_providers(file_config, scrubber)
+        providers = create_file_providers(file_config, attributes, scrubber)
 
     scrubber.counts.clear()  # what the canary has left there
     running = run(configuration, environ, providers, scrubber, losses)
@@ -277,9 +278,7 @@ def _start_host(running: Running, settings: Settings) -> str | None:
     return ""
 
 
-def _start_fastapi(
-    running: Running, settings: Settings, *, environ: Mapping[str, str]
-) -> str | None:
+def _start_fastapi(_: Running, settings: Settings, *, environ: Mapping[str, str]) -> str | None:
     installed = http.find_fastapi()
     wanted = settings.http.instrumentation
     if installed is None or wanted == "contrib":

@@ -75,8 +75,8 @@ class ScrubbingLogRecordProcessor(LogRecordProcessor):
         self._isolation = Isolation()
         self._downstream: tuple[LogRecordProcessor, ...] = ()
 
-    @override
     def add_log_record_processor(self, log_record_processor: LogRecordProcessor) -> None:
+        """Put a processor behind the scrubber."""
         self._downstream += (log_record_processor,)
 
     def remove_log_record_processor(self, log_record_processor: LogRecordProcessor) -> None:

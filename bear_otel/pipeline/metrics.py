@@ -7,8 +7,8 @@ points that are the same after scrubbing must be added up, not reported twice.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import threading
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import (
@@ -29,7 +29,7 @@ from typing_extensions import override
 from bear_otel.pipeline.forking import reset_in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.metrics import CallbackT
@@ -90,16 +90,16 @@ class ScrubbingMeterProvider(MeterProvider):
         """The provider that aggregates, for readers that want it."""
         return self._inner
 
-    @override
     def add_metric_reader(self, metric_reader: MetricReader) -> None:
+        """Add a reader, which gets clean points."""
         self._inner.add_metric_reader(metric_reader)
 
-    @override
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Collect and export now."""
         return self._inner.force_flush(timeout_millis)
 
-    @override
     def shutdown(self, timeout_millis: float = 30_000) -> None:
+        """End the provider that aggregates."""
         self._inner.shutdown(timeout_millis)
 
     def _start_anew(self) -> None:
@@ -342,7 +342,7 @@ def _end_quietly(provider: SdkMeterProvider) -> None:
 
 def _wrap_callback(callback: CallbackT, clean: _AttributeCache) -> CallbackT:
     """Return the callback with clean observations; it may be a function or a generator."""
-    if inspect.isgenerator(callback) or not callable(callback):
+    if isinstance(callback, Generator):
         return _wrap_generator(callback, clean)
 
     def observe(options: CallbackOptions) -> Iterable[Observation]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from bear_otel.pipeline import canary, seams
@@ -21,8 +22,6 @@ from bear_otel.pipeline.spans import ScrubbingSpanProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from opentelemetry.sdk.resources import Resource
 
     from bear_otel.pipeline.losses import Losses
     from bear_otel.privacy import Scrubber
@@ -113,17 +112,25 @@ def create_providers(
     )
 
 
-def create_file_providers(config: Any, scrubber: Scrubber) -> Providers:
+def create_file_providers(
+    config: Any, attributes: Mapping[str, str], scrubber: Scrubber
+) -> Providers:
     """Create the providers that an OpenTelemetry configuration file describes.
 
     The official factories make exporters, samplers, views and limits; the scrubber is put in
     front of what they made, and the same canary is sent.
 
+    Args:
+        config: The parsed file.
+        attributes: Added to the resource that the file describes.
+        scrubber: Cleans everything.
+
     Raises:
         CanaryError: A planted personal value came out of a provider.
     """
     cleaner = Cleaner(scrubber)
-    resource = CleanResource(seams.create_file_resource(config), scrubber)
+    described = seams.create_file_resource(config).merge(Resource(attributes))
+    resource = CleanResource(described, scrubber)
     tracer, first_meter_provider, logger = seams.create_file_providers(config, resource)
 
     spans = ScrubbingSpanProcessor(cleaner)
@@ -150,7 +157,7 @@ def create_file_providers(config: Any, scrubber: Scrubber) -> Providers:
         logger=logger,
         cleaner=cleaner,
         destinations=dict.fromkeys(("traces", "metrics", "logs"), "what OTEL_CONFIG_FILE says"),
-        propagator=seams.create_file_propagator(config.propagator) if config.propagator else None,
+        propagator=seams.create_file_propagator(config) if config.propagator else None,
     )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Context key under which instrumentations and log handlers stay silent. The public helper
 # `suppress_instrumentation` sets it, but nothing public reads the current value cheaply.
-from opentelemetry.instrumentation.utils import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_KEY
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as SUPPRESS_KEY
 
 __all__ = ["SUPPRESS_KEY"]
 

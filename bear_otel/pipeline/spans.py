@@ -86,8 +86,8 @@ class ScrubbingSpanProcessor(SpanProcessor):
         self._isolation = Isolation()
         self._downstream: tuple[SpanProcessor, ...] = ()
 
-    @override
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Put a processor behind the scrubber."""
         self._downstream += (span_processor,)
 
     def remove_span_processor(self, span_processor: SpanProcessor) -> None:
@@ -163,7 +163,7 @@ class _CleanLink(Link):
     def __init__(self, raw: Link, cleaner: Cleaner) -> None:
         self._bear_dropped = raw.dropped_attributes
         attributes = cleaner.scrubber.scrub_attributes(raw.attributes, door="span.link.attribute")
-        super().__init__(cleaner.clean_context(raw.context), attributes)
+        super().__init__(cleaner.clean_context(raw.context) or raw.context, attributes)
 
     @property
     def dropped_attributes(self) -> int:
