@@ -18,21 +18,14 @@ from opentelemetry.semconv._incubating.attributes.process_attributes import (
 )
 
 from bear_otel import catalogue
+from bear_otel.sources.reading import FRESH_SECONDS, UNAVAILABLE, create_instruments, observe_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
-    from opentelemetry.metrics import CallbackOptions, CallbackT, Meter
+    from opentelemetry.metrics import Meter
 
-    Reading = Mapping[str, Any]
-    Observe = Callable[[Any], Iterable[Observation]]
-
-# What psutil raises when the platform, a permission or the last free descriptor is missing.
-UNAVAILABLE = (psutil.Error, OSError, NotImplementedError, AttributeError)
-
-# Readers that collect within this time share one reading. It spares psutil the same work for each
-# instrument, and a shorter interval would turn utilization, made of 10 ms ticks, into noise.
-FRESH_SECONDS = 0.5
+    from bear_otel.sources.reading import Instrument, Observe
 
 
 def measure_process(meter: Meter, *, active: Callable[[], bool]) -> None:
@@ -42,38 +35,7 @@ def measure_process(meter: Meter, *, active: Callable[[], bool]) -> None:
         meter: Meter that records them.
         active: Whether this process does any work; a supervisor that only forks reports nothing.
     """
-    reading = SharedReading(_CurrentProcess().read)
-    for row, name, observe in _INSTRUMENTS:
-        catalogue.create(meter, row, observe_part(reading, name, observe, active))
-
-
-class SharedReading:
-    """One reading for all instruments that are collected together."""
-
-    def __init__(self, read: Callable[[], Reading]) -> None:
-        self._read = read
-        self._last: tuple[int, float, Reading] | None = None
-
-    def get(self) -> Reading:
-        """Return the last reading, or a new one when it is old or another process made it."""
-        # Without a lock, which a fork could copy in its locked state: two readers that collect at
-        # once at worst read twice.
-        last, pid, now = self._last, os.getpid(), time.monotonic()
-        if last is None or last[0] != pid or now - last[1] >= FRESH_SECONDS:
-            last = self._last = (pid, now, self._read())
-        return last[2]
-
-
-def observe_part(
-    reading: SharedReading, name: str, observe: Observe, active: Callable[[], bool]
-) -> CallbackT:
-    """Return the callback of the instrument that shows one part of a reading, if it is there."""
-
-    def callback(options: CallbackOptions) -> Iterable[Observation]:  # noqa: ARG001 - SDK signature
-        part = reading.get().get(name) if active() else None
-        return () if part is None else observe(part)
-
-    return callback
+    create_instruments(meter, _INSTRUMENTS, _CurrentProcess().read, active)
 
 
 class _CurrentProcess:
@@ -146,11 +108,6 @@ def _available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def observe_by(attribute: str) -> Observe:
-    """Return what turns a mapping into observations that carry its keys as this attribute."""
-    return lambda values: [Observation(value, {attribute: key}) for key, value in values.items()]
-
-
 def _observe_gc(count: str) -> Observe:
     return lambda generations: [
         Observation(stats[count], {CPYTHON_GC_GENERATION: generation})
@@ -162,7 +119,7 @@ _by_cpu_mode = observe_by(CPU_MODE)
 _by_switch_type = observe_by(PROCESS_CONTEXT_SWITCH_TYPE)
 
 # Each metric, the part of the reading that it shows, and how.
-_INSTRUMENTS: tuple[tuple[catalogue.Metric, str, Observe], ...] = (
+_INSTRUMENTS: tuple[Instrument, ...] = (
     (catalogue.PROCESS_CPU_TIME, "cpu_times", lambda times: _by_cpu_mode(_by_mode(times))),
     (catalogue.PROCESS_CPU_UTILIZATION, "cpu_utilization", _by_cpu_mode),
     (catalogue.PROCESS_MEMORY_USAGE, "memory_info", lambda info: [Observation(info.rss)]),

@@ -19,7 +19,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from bear_otel import catalogue
 from bear_otel.sources import process as source
-from bear_otel.sources.process import FRESH_SECONDS, measure_process
+from bear_otel.sources import reading
+from bear_otel.sources.process import measure_process
+from bear_otel.sources.reading import FRESH_SECONDS
 
 Points = dict[str, dict[Any, float]]
 
@@ -99,7 +101,7 @@ def test_values_are_those_of_the_system() -> None:
     assert begun.user - 0.02 <= points["process.cpu.time"]["user"] <= os.times().user + 0.02
     assert points["process.memory.usage"][None] == pytest.approx(now.memory_info().rss, rel=0.1)
     assert points["process.memory.virtual"][None] == pytest.approx(now.memory_info().vms, rel=0.1)
-    assert points["process.thread.count"] == {None: threading.active_count()}
+    assert points["process.thread.count"][None] >= threading.active_count()
     assert points["process.uptime"][None] == pytest.approx(time.time() - now.create_time(), abs=1.0)
     assert set(points["process.context_switches"]) == {"voluntary", "involuntary"}
     assert points["cpython.gc.collections"][2] == gc.get_stats()[2]["collections"]
@@ -146,7 +148,6 @@ def test_a_forked_child_reports_itself() -> None:
     assert forked["process.cpu.time"]["user"] < 0.95 <= parent["process.cpu.time"]["user"]
     assert forked["cpython.gc.collections"]["2"] == 1 <= parent["cpython.gc.collections"][2]
     assert 0.1 / os.cpu_count() < forked["process.cpu.utilization"]["user"] <= 1.0
-    assert forked["process.thread.count"]["None"] == 1
     assert forked["process.uptime"]["None"] <= parent["process.uptime"][None] + 1
 
 
@@ -154,7 +155,7 @@ def test_a_child_does_not_repeat_a_fresh_reading_of_its_parent() -> None:
     """A reading is shared by readers, never by processes."""
     reader = start()
     done = threading.Event()
-    threads = [threading.Thread(target=done.wait) for _ in range(5)]
+    threads = [threading.Thread(target=done.wait) for _ in range(20)]
     for thread in threads:
         thread.start()
     parent = collect(reader)["process.thread.count"][None]
@@ -162,7 +163,7 @@ def test_a_child_does_not_repeat_a_fresh_reading_of_its_parent() -> None:
     done.set()
     for thread in threads:
         thread.join()
-    assert (parent, child) == (6, 1)
+    assert child < 20 < parent  # Not exactly 1: a native library may start threads of its own.
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,8 @@ def test_what_fails_fails_alone(
     def refuse(self: object) -> None:
         raise error
 
-    monkeypatch.setattr(source, "FRESH_SECONDS", 0.01)
+    for module in (source, reading):
+        monkeypatch.setattr(module, "FRESH_SECONDS", 0.01)
     reader = start()
     work(0.05)
     everything = set(collect(reader))
