@@ -10,12 +10,14 @@ import itertools
 import threading
 import time
 from collections import deque
+from enum import Enum, auto
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from bear_otel.pipeline.forking import reset_in_child
+from bear_otel.pipeline.losses import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,25 +27,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Wake:
-    """Command to the thread: a full batch is waiting."""
-
-
-class _Stop:
-    """Command to the thread: end."""
+class _Command(Enum):
+    WAKE = auto()  # A full batch is waiting.
+    STOP = auto()  # End.
 
 
 class _Flush:
-    """Command to the thread: export all that is queued now, until the deadline."""
+    """Ask the thread to export all that is queued now, until the deadline."""
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.finished = threading.Event()
         self.drained = False
-
-
-_WAKE: Final = _Wake()
-_STOP: Final = _Stop()
 
 
 class Batcher(Generic[T]):
@@ -90,7 +85,7 @@ class Batcher(Generic[T]):
     def _reset(self) -> None:
         self._start_lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._commands: SimpleQueue[_Wake | _Stop | _Flush] = SimpleQueue()
+        self._commands: SimpleQueue[_Command | _Flush] = SimpleQueue()
         self._awake = False
         # Items are numbered, so that the thread sees from the gaps how many gave way.
         self._numbers = itertools.count(1)
@@ -106,7 +101,7 @@ class Batcher(Generic[T]):
         queue.append((next(self._numbers), item))
         if len(queue) >= self._batch_size and not self._awake:
             self._awake = True
-            self._commands.put(_WAKE)
+            self._commands.put(_Command.WAKE)
 
     def flush(self, deadline_seconds: float) -> bool:
         """Export everything queued so far.
@@ -128,18 +123,20 @@ class Batcher(Generic[T]):
 
         Args:
             deadline_seconds: Longest time to take.
-            interrupt: Ends an export that is still running then.
+            interrupt: Ends an export that is still running then; must return at once.
 
         Returns:
             Whether everything was handed over in time.
         """
+        if self._stopped:
+            return not self._queue
         deadline = time.monotonic() + deadline_seconds
         self._stopped = True
         drained = self.flush(deadline_seconds)
         thread, self._thread = self._thread, None
         interrupt()
         if thread is not None:
-            self._commands.put(_STOP)
+            self._commands.put(_Command.STOP)
             thread.join(max(0.0, deadline - time.monotonic()))
         self._discard()
         return drained
@@ -168,7 +165,7 @@ class Batcher(Generic[T]):
                     command = commands.get(timeout=pause)
                 except Empty:
                     command = None
-                if command is _STOP:
+                if command is _Command.STOP:
                     break
                 if isinstance(command, _Flush):
                     command.drained = self._drain(command.deadline)
@@ -251,7 +248,7 @@ class Batcher(Generic[T]):
             self._signal,
             "queue",
             "full",
-            f"the queue is full; the oldest give way to the newest, {self._capacity} wait",
+            f"the queue of {self._capacity} {UNITS[self._signal]} is full; the oldest give way",
         )
         self._losses.add(self._signal, "queue_full", count)
 
@@ -260,6 +257,5 @@ class Batcher(Generic[T]):
         left = len(self._take(self._capacity))
         if left:
             self._losses.add(self._signal, "shutdown", left)
-            self._losses.say_trouble(
-                self._signal, "queue", "shutdown", f"{left} were not sent before the end"
-            )
+            message = f"{left} {UNITS[self._signal]} were not sent before the end"
+            self._losses.say_trouble(self._signal, "queue", "shutdown", message)

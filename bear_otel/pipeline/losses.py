@@ -32,6 +32,9 @@ _RECOVERED: Final[dict[Topic, str]] = {
     "queue": "keeping up again",
 }
 
+# What comes and goes faster than this is said once, so that it cannot flood the log.
+_QUIET_SECONDS: Final = 60.0
+
 logger = logging.getLogger("bear_otel")
 
 
@@ -39,7 +42,7 @@ logger = logging.getLogger("bear_otel")
 class _Trouble:
     kind: str
     since: float
-    lost_before: int
+    said: bool
 
 
 class Losses:
@@ -57,6 +60,8 @@ class Losses:
         self._lock = threading.Lock()
         self._counts: dict[tuple[Signal, Reason], int] = {}
         self._troubles: dict[tuple[Signal, Topic], _Trouble] = {}
+        self._quiet_until: dict[tuple[Signal, Topic], float] = {}
+        self._told: dict[Signal, int] = {}
 
     def add(self, signal: Signal, reason: Reason, count: int) -> None:
         """Count items that will never arrive."""
@@ -89,35 +94,39 @@ class Losses:
             message: What happened, without data and without credentials.
         """
         key = (signal, topic)
+        now = time.monotonic()
         with self._lock:
             before = self._troubles.get(key)
-            if before is not None and before.kind == kind:
+            said = (before is not None and before.said) or now >= self._quiet_until.get(key, now)
+            if before is not None and (before.kind, before.said) == (kind, said):
                 return
-            self._troubles[key] = _Trouble(
-                kind=kind,
-                since=before.since if before else time.monotonic(),
-                lost_before=before.lost_before if before else self._lost(signal),
-            )
-        logger.warning("%s: %s", signal, message)
+            since = before.since if before else now
+            self._troubles[key] = _Trouble(kind=kind, since=since, said=said)
+        if said:
+            logger.warning("%s: %s", signal, message)
 
     def say_recovered(self, signal: Signal, topic: Topic) -> None:
-        """Say that a trouble is over and what it cost; silent when there was none."""
-        if (signal, topic) not in self._troubles:
+        """Say that a trouble is over and what was lost since last said; else stay silent."""
+        key = (signal, topic)
+        if key not in self._troubles:
             return
+        now = time.monotonic()
         with self._lock:
-            trouble = self._troubles.pop((signal, topic), None)
+            trouble = self._troubles.pop(key, None)
+            if trouble is None or not trouble.said:
+                return
+            self._quiet_until[key] = now + _QUIET_SECONDS
             lost = self._lost(signal)
-        if trouble is not None:
-            # As loud as the trouble, else the reader sees only the first half of the story.
-            logger.warning(
-                "%s: %s after %.0f s; %s",
-                signal,
-                _RECOVERED[topic],
-                time.monotonic() - trouble.since,
-                f"{lost - trouble.lost_before} {UNITS[signal]} were dropped"
-                if lost > trouble.lost_before
-                else "nothing was dropped",
-            )
+            news = lost - self._told.get(signal, 0)
+            self._told[signal] = lost
+        # As loud as the trouble, else the reader sees only the first half of the story.
+        logger.warning(
+            "%s: %s after %.0f s; %s",
+            signal,
+            _RECOVERED[topic],
+            now - trouble.since,
+            f"{news} {UNITS[signal]} were dropped" if news else "nothing was dropped",
+        )
 
     def _lost(self, signal: Signal) -> int:
         return sum(count for (of, _), count in self._counts.items() if of == signal)

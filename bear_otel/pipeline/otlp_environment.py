@@ -190,7 +190,12 @@ def _find_proxy(endpoint: str) -> str | None:
     host = parts.hostname or ""
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(host) or _is_in_no_proxy_network(host, proxies.get("no", "")):
+    bypass = (
+        proxy_bypass(host)
+        or proxy_bypass(parts.netloc.rpartition("@")[2])  # NO_PROXY may name a port.
+        or _is_in_no_proxy_network(host, proxies.get("no", ""))
+    )
+    if not proxy or bypass:
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 

@@ -14,6 +14,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
+from bear_otel import __version__
 from bear_otel.pipeline.otlp_http import Answer, HttpConnection, TlsFiles, place
 
 if TYPE_CHECKING:
@@ -83,7 +84,12 @@ class Sender:
         encoding = {} if compression == "none" else {"content-encoding": compression}
         self._connection = HttpConnection(
             endpoint,
-            headers={"content-type": "application/x-protobuf", **encoding, **(headers or {})},
+            headers={
+                "content-type": "application/x-protobuf",
+                "user-agent": f"bear-otel/{__version__}",
+                **encoding,
+                **(headers or {}),
+            },
             tls=tls,
             proxy=proxy,
         )

@@ -18,11 +18,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from running import run_script, wait_for
 
 from bear_otel.pipeline.batch import Batcher
 from bear_otel.pipeline.batch_processors import BatchingLogRecordProcessor, BatchingSpanProcessor
 from bear_otel.pipeline.losses import Losses
+from tests.pipeline.running import run_script, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_the_oldest_give_way_and_are_counted(caplog: pytest.LogCaptureFixture) -
     assert sink.items == [*range(5), *range(30, 40)]
     assert losses.counts() == {("traces", "queue_full"): 25}
     assert caplog.messages == [
-        "traces: the queue is full; the oldest give way to the newest, 10 wait",
+        "traces: the queue of 10 spans is full; the oldest give way",
         "traces: keeping up again after 0 s; 25 spans were dropped",
     ]
 
@@ -181,7 +181,7 @@ def test_stop_ends_at_its_deadline_and_counts_the_rest(caplog: pytest.LogCapture
         batcher.put(6)
         assert interrupted.is_set()
         assert losses.counts() == {("traces", "shutdown"): 4}
-    assert caplog.messages == ["traces: 3 were not sent before the end"]
+    assert caplog.messages == ["traces: 3 spans were not sent before the end"]
 
 
 def test_stop_delivers_what_it_can() -> None:
