@@ -3,31 +3,135 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bear_otel.privacy.cache import BoundedCache
+from bear_otel.privacy.extents import Pair, value_extent
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
+from bear_otel.privacy.words import PHRASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PAIR = re.compile(
-    r"""(?<![\w.-])([^\W\d][\w.-]{0,63})\\{0,2}["'`]?\s{0,2}[=:]\s{0,2}(\\{0,2}["'`])?""",
+Hit = tuple[str, str, str]
+
+_SIGN = re.compile(r"=>|:=|[=:：＝]|%3[AaDd]")
+# Read backwards from the sign: blanks, a closing quote or bracket, then the key.
+_KEY_BACK = re.compile(
+    r"""[ \t]{0,4}([\])]{0,2}(?:["'`”]\\{0,6}|;touq&|22%)|[\])])?([\w.\-]{1,64})"""
 )
-_BARE = re.compile(r"""[^\s&;,"'<>|)\]}]{1,512}""")
+_WORDS_BACK = re.compile(r"(?:[ \t]{1,2}[\w'’.\-]{1,24}){1,4}")
+_LAST_WORDS: Final = frozenset(phrase.rpartition(" ")[2] for phrase in PHRASES if " " in phrase)
+# Elements of two: ("authorization", "x"), ["password", "x"]; headers and form fields come like this.
+_TWO = re.compile(
+    r"""[\[(]\s?b?(\\{0,4}["'])([\w.\-]{2,64})\1\s?,\s?b?(\\{0,4}["'])((?:(?!\3).){1,2048})\3\s?[\])]""",
+    re.DOTALL,
+)
+_NAMED = re.compile(
+    r"""\b(?:name|key|field|header|attribute|param|parameter|column|label)(?:\\{0,4}["'])?\s{0,2}[=:]\s{0,2}\\{0,4}["']([\w.\- ]{2,48})\\{0,4}["']"""
+    r"""[\s,;]{1,8}(?:\\{0,4}["'])?(?:value|val|text|content)(?:\\{0,4}["'])?\s{0,2}[=:]\s{0,2}(\\{0,4}["'])((?:(?!\2).){1,2048})\2""",
+    re.IGNORECASE | re.DOTALL,
+)
+_ELEMENT = re.compile(r"<([\w:.\-]{2,48})(?:\s[^<>]{0,200})?>([^<>]{1,2048})</")
+_FORM_PART = re.compile(
+    r"""name=["']?([\w.\-\[\]]{2,64})["']?[^\r\n]{0,100}(?:\r?\n){2}([^\r\n]{1,2048})"""
+)
 
 
-def find_assignments(text: str, lower: str) -> Iterator[Finding]:  # noqa: ARG001 one signature for all
-    """Yield the values behind keys that name something secret or personal."""
-    for pair in _PAIR.finditer(text):
-        hit = classify_words(split_words(pair[1]))
-        if hit is None or hit[0] not in ("secret", "personal"):
+class _Key(NamedTuple):
+    hit: Hit | None
+    more: bool  # the word may end a longer phrase, such as `number` in `phone number`
+
+
+_KEYS: BoundedCache[str, _Key] = BoundedCache(4096)
+
+
+def find_assignments(
+    text: str, lower: str, code: tuple[tuple[int, int], ...] = ()
+) -> Iterator[Finding]:
+    """Yield the values behind keys that name something secret or personal.
+
+    Args:
+        text: The text to search.
+        lower: The text in lower case.
+        code: Stretches that are source code: only quoted values are values there.
+    """
+    pairs = list(_pairs(text))
+    person = any(pair.hit[1] in _PERSONAL_CONTEXT and pair.hit[0] != "likely" for pair in pairs)
+    for pair in pairs:
+        in_code = any(start <= pair.value_start < end for start, end in code)
+        extent = value_extent(text, pair, person=person, code=in_code)
+        if extent is not None:
+            yield Finding(extent[0], extent[1], extent[2], f"key word: {pair.hit[2]}")
+    yield from _structured(text, lower)
+
+
+_PERSONAL_CONTEXT: Final = frozenset(
+    {"email", "phone", "name", "birthdate", "address", "id", "iban", "card", "personal", "user"}
+)
+
+
+def _pairs(text: str) -> Iterator[Pair]:
+    for sign in _SIGN.finditer(text):
+        position = sign.start()
+        back = _KEY_BACK.match(text[max(0, position - 80) : position][::-1])
+        if back is None:
             continue
-        start = pair.end()
-        if pair[2]:
-            end = text.find(pair[2], start)
-            end = len(text) if end < 0 else end
-        else:
-            bare = _BARE.match(text, start)
-            end = bare.end() if bare else start
-        yield Finding(start, end, hit[1], f"key word: {hit[2]}")
+        token = back[2][::-1]
+        known = _KEYS.get(token)
+        if known is None:
+            words = split_words(token)
+            known = _Key(classify_words(words), bool(words) and words[-1] in _LAST_WORDS)
+            _KEYS.put(token, known)
+        hit = known.hit
+        key_start = position - back.end()
+        if known.more:
+            words_back = _WORDS_BACK.match(text[max(0, key_start - 80) : key_start][::-1])
+            if words_back is not None:
+                phrase = words_back.group()[::-1] + " " + token
+                longer = classify_words(split_words(phrase))
+                if longer is not None:
+                    hit = longer
+                    extra = len(longer[2].split()) - len(split_words(token))
+                    if extra > 0:
+                        key_start -= len(" ".join(phrase.split()[-extra - 1 : -1])) + 1
+        if hit is None:
+            continue
+        sign_text = sign.group()
+        if sign_text == ":" and text[sign.end() : sign.end() + 2] in ("//", ":", "::"):
+            continue
+        yield Pair(hit, key_start, sign.end(), sign_text, quoted=bool(back[1]))
+
+
+def _structured(text: str, lower: str) -> Iterator[Finding]:
+    """Yield values whose key stands beside them without a sign: tuples, XML, form parts."""
+    if (
+        "('" in text
+        or '("' in text
+        or "(b'" in text
+        or '["' in text
+        or "['" in text
+        or '\\"' in text
+    ):
+        for found in _TWO.finditer(text):
+            yield from _whole(found, 2, 4)
+    if "value" in lower or '"content"' in lower:
+        for found in _NAMED.finditer(text):
+            yield from _whole(found, 1, 3)
+    if "</" in text:
+        for found in _ELEMENT.finditer(text):
+            yield from _whole(found, 1, 2)
+    if "form-data" in lower:
+        for found in _FORM_PART.finditer(text):
+            yield from _whole(found, 1, 2)
+
+
+def _whole(found: re.Match[str], key: int, value: int) -> Iterator[Finding]:
+    hit = classify_words(split_words(found[key]))
+    if hit is None or hit[0] == "sql":
+        return
+    pair = Pair(hit, found.start(key), found.start(value), "=", quoted=True)
+    extent = value_extent(found.string, pair, bounds=found.span(value))
+    if extent is not None:
+        yield Finding(extent[0], extent[1], extent[2], f"key word: {hit[2]}")

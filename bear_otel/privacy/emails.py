@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
 _AT = re.compile(r"@|%(?:25)?40|\\u0040|&#64;|＠", re.IGNORECASE)
 # Read backwards from the sign, so that a long run without one costs nothing.
-_LOCAL_REVERSED = re.compile(r'[\w!#$&*+/?^`{|}~.\-]{1,64}|"[^"\n]{1,62}"')
+_LOCAL_REVERSED = re.compile(
+    r"""(?:[\w!#$&*+/?^`{|}~.\-%]|(?<=\w)['’](?=\w)){1,64}|"[^"\n]{1,62}\""""
+)
+# `scheme://user:secret@host` is no address; urls.py takes the user info.
+_USER_INFO = re.compile(r"://[^\s/?#\"'<>]{0,126}\Z")
+# The name before `<address>`: quoted, or capitalised words.
+_SHOWN_REVERSED = re.compile(
+    r"\"[^\"\n]{1,78}\"|(?:[\w'’.-]*[^\W\d_a-z][ ]){0,4}[\w'’.-]*[^\W\d_a-z](?![\w])"
+)
 _DOMAIN = re.compile(
     r"(?:[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.|%2e)){1,8}(?:xn--[a-z0-9-]{2,40}|[^\W\d_]{2,24})(?![\w])"
     r"|\[(?:\d{1,3}\.){3}\d{1,3}\]",
@@ -40,6 +48,8 @@ def find_emails(text: str, lower: str) -> Iterator[Finding]:
         domain = _DOMAIN.match(text, sign.end())
         if domain is None or _is_file(domain.group()):
             continue
+        if _USER_INFO.search(text, max(0, sign.start() - 128), sign.start()):
+            continue
         before = text[max(0, sign.start() - 64) : sign.start()][::-1]
         local = _LOCAL_REVERSED.match(before)
         if local is None:
@@ -50,7 +60,14 @@ def find_emails(text: str, lower: str) -> Iterator[Finding]:
         name = _behind_path(name)
         if not name or (name == "git" and text[domain.end() : domain.end() + 1] in (":", "/")):
             continue
-        yield Finding(sign.start() - len(name), domain.end(), "email", "e-mail address")
+        start = sign.start() - len(name)
+        yield Finding(start, domain.end(), "email", "e-mail address")
+        if text[start - 2 : start] == " <":
+            shown = _SHOWN_REVERSED.match(text[max(0, start - 82) : start - 2][::-1])
+            if shown is not None:
+                yield Finding(
+                    start - 2 - shown.end(), start - 2, "name", "name before an e-mail address"
+                )
     if " at " in lower or "at)" in lower or "at]" in lower or "at}" in lower or "at>" in lower:
         for found in _SPELT.finditer(text):
             yield Finding(found.start(), found.end(), "email", "spelt-out e-mail address")

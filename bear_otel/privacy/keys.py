@@ -44,10 +44,14 @@ SCAN: Final = KeyRule("scan", "", "unknown key")
 def split_words(key: str) -> list[str]:
     """Return the words of a key in lower case, without accents and digits: `userEmail2` has two."""
     if not key.isascii():
-        decomposed = unicodedata.normalize("NFKD", key)
-        key = "".join(c for c in decomposed if not unicodedata.combining(c))
-        key = unicodedata.normalize("NFC", key)
+        key = "".join(_without_accent(c) for c in unicodedata.normalize("NFKC", key))
     return [word.lower() for word in _WORD.findall(key[:_LONGEST_KEY])]
+
+
+def _without_accent(letter: str) -> str:
+    """Return a Latin or Greek letter without its marks; in other scripts marks make the letter."""
+    base = unicodedata.normalize("NFD", letter)[:1]
+    return base if "\u00c0" <= letter < "\u0400" or "\u1e00" <= letter < "\u2000" else letter
 
 
 def classify_words(words: list[str]) -> tuple[str, str, str] | None:
@@ -79,6 +83,12 @@ def _suffix(words: list[str]) -> tuple[str, str, str] | None:
         hit = PHRASES.get(phrase)
         if hit is not None:
             return hit[0], hit[1], phrase
+    if words and not words[-1].isascii():  # scripts without spaces: 用户手机号 ends in 手机号
+        for start in range(1, len(words[-1]) - 1):
+            phrase = words[-1][start:]
+            hit = PHRASES.get(phrase)
+            if hit is not None:
+                return hit[0], hit[1], phrase
     return None
 
 

@@ -24,9 +24,8 @@ _BY_CLASS: Final[dict[str, str]] = {
     ),
     "geo": "geo.location.lat geo.location.lon",
     "ip": (
-        "client.address source.address destination.address network.peer.address"
-        " network.local.address http.client_ip net.peer.ip net.sock.peer.addr net.host.ip"
-        " net.sock.host.addr host.ip hw.network.logical_addresses k8s.pod.ip"
+        "client.address source.address network.peer.address http.client_ip net.peer.ip"
+        " net.sock.peer.addr"
     ),
     "url": (
         "url.full url.original http.url browser.document.url.full aws.sqs.queue.url"
@@ -49,7 +48,8 @@ _BY_CLASS: Final[dict[str, str]] = {
         " gen_ai.evaluation.explanation"
     ),
     "scan": (
-        "error.message enduser.scope log.record.original otel.status_description"
+        "destination.address network.local.address net.host.ip net.sock.host.addr host.ip k8s.pod.ip"
+        " hw.network.logical_addresses error.message enduser.scope log.record.original otel.status_description"
         " db.connection_string db.elasticsearch.path_parts graphql.document"
         " tls.client.certificate_chain tls.client.subject tls.client.issuer"
         " vcs.change.title vcs.ref.head.name vcs.owner.name profile.comment rpc.jsonrpc.error_message"

@@ -21,26 +21,37 @@ class Dropped:
 
 DROPPED: Final = Dropped()
 
-# Secrets never leave, whatever the policy: credentials, and payment data (PCI DSS 3.2 forbids
-# storing it). `row` and `query` are values that nobody can judge: bound parameters, query strings.
+# Secrets never leave, whatever the policy: credentials, payment data (PCI DSS 3.2 forbids storing
+# it), and values that nobody can judge, such as the parameters of a statement.
 SECRET_KINDS: Final = frozenset(
-    {"password", "token", "secret", "key", "cookie", "card", "content", "error", "custom"}
+    (
+        "password",
+        "token",
+        "secret",
+        "key",
+        "cookie",
+        "card",
+        "sql",
+        "row",
+        "content",
+        "custom",
+        "error",
+        "cut",
+    )
 )
-# One person, stably named: these may become pseudonyms. The rest of the personal kinds have too few
+# One person, stably named: these may become pseudonyms. The other personal kinds have too few
 # values to hide behind a keyed hash, or say too much in themselves.
-PSEUDONYM_KINDS: Final = frozenset({"email", "phone", "user", "session", "id", "iban", "device"})
-PERSONAL_KINDS: Final = PSEUDONYM_KINDS | {
-    "name", "address", "birthdate", "geo", "ip", "mac", "personal", "query", "row", "sql",
-}  # fmt: skip
+PSEUDONYM_KINDS: Final = frozenset(("email", "phone", "user", "session", "id", "iban", "device"))
+PERSONAL_KINDS: Final = PSEUDONYM_KINDS | frozenset(
+    ("name", "address", "birthdate", "geo", "ip", "mac", "personal", "query")
+)
 
 _MARKERS: Final[dict[str, str]] = {
     kind: f"[REDACTED:{kind}]" for kind in sorted(SECRET_KINDS | PERSONAL_KINDS)
 }
-CUT: Final = "[REDACTED:cut]"
+CUT: Final = _MARKERS["cut"]
 ERROR: Final = _MARKERS["error"]
-_CLEAN = re.compile(
-    r"\[REDACTED:(?:" + "|".join(sorted([*_MARKERS, "cut"])) + r")\]|ps1\.\d{1,6}\.[a-z2-7]{20}"
-)
+_CLEAN = re.compile(r"\[REDACTED:(?:" + "|".join(_MARKERS) + r")\]|ps1\.\d{1,6}\.[a-z2-7]{20}")
 
 
 def marker(kind: str) -> str:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bear_otel.privacy.cache import BoundedCache
-from bear_otel.privacy.findings import Finding, replace
-from bear_otel.privacy.keys import KeyRule, classify
+from bear_otel.privacy.findings import Finding, merge, replace
+from bear_otel.privacy.keys import SCAN, KeyRule, classify
 from bear_otel.privacy.markers import (
     DROPPED,
     ERROR,
     PERSONAL_KINDS,
     PSEUDONYM_KINDS,
-    is_clean,
     marker,
 )
 from bear_otel.privacy.policy import PrivacyPolicy
 from bear_otel.privacy.pseudonyms import Pseudonymizer
-from bear_otel.privacy.scan import ALL, STRONG, Detector, cut, find_all
+from bear_otel.privacy.scan import cut
+from bear_otel.privacy.values import find_in_value
+from bear_otel.privacy.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DEFAULT_POLICY: Final = PrivacyPolicy()
-_CACHED_LENGTH: Final = 512
+_CACHED_LENGTH: Final = 1024
 _MOST_COUNTS: Final = 1024
-_DEEPEST: Final = 12
-_MOST_NODES: Final = 10_000
+# Smaller numbers are neither cards nor national numbers.
+_LARGE: Final = 10**11
 
 
 class Explanation(NamedTuple):
@@ -39,22 +39,50 @@ class Explanation(NamedTuple):
     end: int
 
 
-class _Known(NamedTuple):
-    """What is known about a key: its rule, and the key as it may leave."""
+class Known(NamedTuple):
+    """What is known about a key under this policy.
 
+    Args:
+        name: The key itself.
+        rule: How its values are treated.
+        key: The key as it may leave.
+        dropped: Whether the attribute is not written at all.
+        cleared: Whether personal values may leave.
+        constant: What stands for any value, where the value makes no difference.
+        numbers: Whether numbers that are not large pass as they are.
+    """
+
+    name: str
     rule: KeyRule
     key: str
+    dropped: bool
+    cleared: bool
+    constant: str | None
+    numbers: bool
+
+
+class Clean(NamedTuple):
+    """The result for one text: what may leave, and the kinds that were replaced."""
+
+    key: str
+    text: str
+    kinds: tuple[str, ...]
 
 
 class Scrubber:
     """Returns clean copies; never raises, never shows a part of what it removes.
 
-    An error inside turns the value into `[REDACTED:error]` and counts in `errors`.
+    An error inside turns the value into `[REDACTED:error]` and counts in `errors`. Several threads
+    may use one scrubber; a count may then be short by a few.
 
     Args:
         policy: What may leave.
         pseudonyms: Makes the pseudonyms that the policy asks for; random keys of this process when
             left out.
+
+    Attributes:
+        counts: How often a kind was replaced at a door.
+        errors: How often a value could not be judged and went as a whole.
     """
 
     def __init__(
@@ -65,19 +93,19 @@ class Scrubber:
         self.policy = policy
         self.counts: dict[tuple[str, str], int] = {}
         self.errors = 0
-        if pseudonyms is None and policy.personal == "pseudonym":
-            pseudonyms = Pseudonymizer()
-        self._pseudonyms = pseudonyms
-        self._lock = threading.Lock()
-        self._keys: BoundedCache[str, _Known] = BoundedCache(2048)
-        self._texts: BoundedCache[tuple[str, bool], tuple[str, tuple[str, ...]]] = BoundedCache(
-            2048
-        )
+        self._pseudonyms = None
+        if policy.personal == "pseudonym":
+            self._pseudonyms = pseudonyms or Pseudonymizer()
+        self._keys: BoundedCache[str, Known] = BoundedCache(2048)
+        # Values by key. What stands under a secret or personal key never enters a cache.
+        self._values: BoundedCache[tuple[str, str], Clean] = BoundedCache(4096)
+        self._in_context: BoundedCache[tuple[str, str, str], Clean] = BoundedCache(2048)
+        self._text = Known("", SCAN, "", False, policy.personal == "clear", None, numbers=True)
 
     def scrub_text(self, text: str, *, door: str) -> str:
         """Return free text without what is secret or personal."""
         try:
-            return self._text(text, ALL, door)
+            return self._string(self._text, text, door)
         except Exception:  # noqa: BLE001 the promise: telemetry never raises into the application
             return self._failed(door)
 
@@ -88,7 +116,7 @@ class Scrubber:
     def scrub_value(self, key: str, value: object, *, door: str) -> Any:
         """Return one clean attribute value, or `DROPPED`."""
         try:
-            return self._value(self._known(key), value, door)
+            return Walk(self, door).value(self.known(key), value)
         except Exception:  # noqa: BLE001 see scrub_text
             return self._failed(door)
 
@@ -98,108 +126,182 @@ class Scrubber:
         if not attrs:
             return clean
         try:
+            values, keys = self._values.young, self._keys.young
             for key, value in attrs.items():
-                known = self._known(key)
-                result = self.scrub_value(key, value, door=door)
-                if result is not DROPPED:
-                    clean[known.key] = result
+                kind = type(value)
+                if kind is str:
+                    hit = values.get((key, value))  # type: ignore[arg-type]  kind is str
+                    if hit is not None:
+                        clean[hit.key] = hit.text
+                        for found in hit.kinds:
+                            self.count(found, door)
+                        continue
+                known = keys.get(key) or self.known(key)
+                if known.constant is not None and value and kind is str:
+                    clean[known.key] = known.constant
+                    self.count(known.rule.kind, door)
+                elif known.numbers and (
+                    kind is bool or ((kind is int or kind is float) and -_LARGE < value < _LARGE)  # type: ignore[operator]
+                ):
+                    clean[known.key] = value
+                else:
+                    self._slow(clean, known, value, attrs, door)
         except Exception:  # noqa: BLE001 see scrub_text
             clean["bear.privacy.error"] = self._failed(door)
         return clean
 
     def scrub_body(self, value: object, *, door: str) -> Any:
         """Return a clean copy of a log body of any type."""
-        return self.scrub_value("body", value, door=door)
+        try:
+            return Walk(self, door).value(self._text, value)
+        except Exception:  # noqa: BLE001 see scrub_text
+            return self._failed(door)
 
     def scrub_tracestate(self, text: str) -> str:
-        """Return a W3C tracestate header whose values hold nothing personal or secret."""
+        """Return a W3C tracestate header without the members that hold something personal."""
         try:
-            kept = [part for part in text.split(",") if not find_all(part)]
+            members = [member.strip() for member in text.split(",")]
+            kept = [m for m in members if not self._find(self._text, m)]
+            for _ in range(len(members) - len(kept)):
+                self.count("query", "tracestate")
             return ",".join(kept)
         except Exception:  # noqa: BLE001 see scrub_text
             self._failed("tracestate")
             return ""
 
     def scrub_baggage(self, mapping: Mapping[str, object] | None) -> dict[str, Any]:
-        """Return a clean copy of baggage."""
-        return self.scrub_attributes(mapping, door="baggage")
+        """Return a clean copy of baggage: entries that would need a marker are left out."""
+        clean = self.scrub_attributes(mapping, door="baggage")
+        try:
+            return {key: value for key, value in clean.items() if (mapping or {}).get(key) == value}
+        except Exception:  # noqa: BLE001 see scrub_text
+            self._failed("baggage")
+            return {}
 
     def explain(self, text: str, key: str | None = None) -> list[Explanation]:
-        """Return which rules fire on a text, or on a value under a key."""
-        if key is not None:
-            rule = classify(key)
-            if rule.cls in ("secret", "personal", "content"):
-                return [Explanation(rule.source, rule.kind or rule.cls, 0, len(text))]
-        limited = cut(text, self.policy.scan_limit)
-        return [Explanation(f.rule, f.kind, f.start, f.end) for f in find_all(limited)]
+        """Return which rules fire on a text, or on the value of an attribute."""
+        known = self._text if key is None else self.known(key)
+        if known.dropped:
+            return [Explanation(known.rule.source, "dropped", 0, len(text))]
+        found = self._find(known, cut(text, self.policy.scan_limit))
+        return [Explanation(f.rule, f.kind, f.start, f.end) for f in found]
 
-    def _known(self, key: str) -> _Known:
+    def known(self, key: str) -> Known:
+        """Return what the policy says about a key."""
         known = self._keys.get(key)
         if known is None:
-            known = _Known(classify(key), self._text(key, ALL, "key"))
+            known = self.judge(key, classify(key))
             self._keys.put(key, known)
         return known
 
-    def _value(self, known: _Known, value: object, door: str, depth: int = 0) -> Any:
-        rule = known.rule
-        if rule.cls == "content" and not self.policy.content_allowed:
-            self._count("content", door)
-            return DROPPED
-        if rule.cls in ("secret", "personal") and not isinstance(value, (bool, type(None))):
-            if isinstance(value, str) and is_clean(value):
-                return value
-            self._count(rule.kind, door)
-            return self._render(rule.kind, str(value))
-        if type(value) is str:
-            return self._text(value, STRONG if rule.cls == "keep" else ALL, door)
-        if value is None or isinstance(value, (bool, int, float)):
-            return value
-        if depth > _DEEPEST:
-            return marker("error")
-        if isinstance(value, dict):
-            return {
-                self._known(str(k)).key: self._value(self._known(str(k)), v, door, depth + 1)
-                for k, v in value.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return type(value)(self._value(known, v, door, depth + 1) for v in value)
-        if isinstance(value, bytes):
-            return self._text(value.decode("latin-1"), ALL, door).encode("latin-1")
-        return self._text(str(value), ALL, door)
+    def judge(self, key: str, rule: KeyRule) -> Known:
+        """Return what the policy makes of a key and its rule."""
+        policy = self.policy
+        allowed = _listed(key, policy.allow_keys)
+        cleared = allowed or policy.personal == "clear"
+        dropped = (
+            _listed(key, policy.deny_keys)
+            or (rule.cls == "content" and not policy.content_allowed)
+            or (policy.strict and not rule.known and not allowed)
+        )
+        whole = rule.cls in ("secret", "personal") and not (cleared and rule.kind in PERSONAL_KINDS)
+        if not whole and rule.cls in ("secret", "personal"):
+            rule = KeyRule("scan", rule.kind, rule.source, rule.known)
+        named = self._pseudonyms is not None and rule.kind in PSEUDONYM_KINDS
+        return Known(
+            name=key,
+            rule=rule,
+            key=self._string(self._text, key, "attribute.key"),
+            dropped=dropped,
+            cleared=cleared,
+            constant=marker(rule.kind) if whole and not dropped and not named else None,
+            numbers=not dropped
+            and rule.cls in ("keep", "scan", "url", "query", "sql", "trace", "command"),
+        )
 
-    def _text(self, text: str, detectors: tuple[Detector, ...], door: str) -> str:
-        cache_key = (text, detectors is ALL)
-        hit = self._texts.get(cache_key)
+    def text(self, known: Known, text: str, door: str, context: str = "") -> str:
+        """Return one clean text under a key; the context is what keys beside it say."""
+        if known.constant is not None:
+            self.count(known.rule.kind, door)
+            return known.constant if text else text
+        return self._string(known, text, door, context)
+
+    def count(self, kind: str, door: str) -> None:
+        """Count one replacement."""
+        counts = self.counts
+        key = (kind, door)
+        if key in counts or len(counts) < _MOST_COUNTS:
+            counts[key] = counts.get(key, 0) + 1
+
+    def _slow(
+        self,
+        clean: dict[str, Any],
+        known: Known,
+        value: object,
+        attrs: Mapping[str, object],
+        door: str,
+    ) -> None:
+        walk = Walk(self, door)
+        if known.rule.cls in ("sql", "likely"):
+            walk.read_context(attrs)
+        result = walk.value(known, value)
+        if result is not DROPPED:
+            clean[known.key] = result
+
+    def _string(self, known: Known, text: str, door: str, context: str = "") -> str:
+        in_context = known.rule.cls in ("sql", "likely")
+        cache: BoundedCache[Any, Clean] = self._in_context if in_context else self._values
+        cache_key = (known.name, text, context) if in_context else (known.name, text)
+        hit = cache.get(cache_key)
         if hit is None:
-            hit = self._scan(text, detectors)
-            if len(text) <= _CACHED_LENGTH:
-                self._texts.put(cache_key, hit)
-        for kind in hit[1]:
-            self._count(kind, door)
-        return hit[0]
+            hit = self._scrub(known, text, context)
+            if len(text) <= _CACHED_LENGTH and not self._moving(known, hit.kinds):
+                cache.put(cache_key, hit)
+        for kind in hit.kinds:
+            self.count(kind, door)
+        return hit.text
 
-    def _scan(self, text: str, detectors: tuple[Detector, ...]) -> tuple[str, tuple[str, ...]]:
-        limited = cut(text, self.policy.scan_limit)
-        findings = [f for f in find_all(limited, detectors) if self._wanted(f)]
-        clean = cut(replace(limited, findings, self._render), self.policy.scan_limit)
-        return clean, tuple(f.kind for f in findings)
+    def _moving(self, known: Known, kinds: tuple[str, ...]) -> bool:
+        """Say whether a result must not be remembered: it is secret, or changes with the period."""
+        if known.rule.cls in ("secret", "personal"):
+            return True
+        return self._pseudonyms is not None and not PSEUDONYM_KINDS.isdisjoint(kinds)
 
-    def _wanted(self, finding: Finding) -> bool:
-        return not (self.policy.personal == "clear" and finding.kind in PERSONAL_KINDS)
+    def _scrub(self, known: Known, text: str, context: str) -> Clean:
+        limit = self.policy.scan_limit
+        limited = cut(text, limit)
+        found = self._find(known, limited, context)
+        if not found:
+            return Clean(known.key, limited, ())
+        clean = cut(replace(limited, found, self._render), limit)
+        return Clean(known.key, clean, tuple(one.kind for one in found))
+
+    def _find(self, known: Known, text: str, context: str = "") -> list[Finding]:
+        found = find_in_value(known.rule, text, context)
+        if known.cleared:
+            found = [one for one in found if one.kind not in PERSONAL_KINDS]
+        if self.policy.patterns:
+            own = [
+                Finding(*hit.span(), "custom", f"own pattern: {pattern.name}")
+                for pattern in self.policy.patterns
+                for hit in pattern.compiled.finditer(text)
+            ]
+            found = merge(text, [*found, *own]) if own else found
+        return found
 
     def _render(self, kind: str, value: str) -> str:
         if self._pseudonyms is not None and kind in PSEUDONYM_KINDS:
             return self._pseudonyms.pseudonym(kind, value)
         return marker(kind)
 
-    def _count(self, kind: str, door: str) -> None:
-        with self._lock:
-            key = (kind, door)
-            if key in self.counts or len(self.counts) < _MOST_COUNTS:
-                self.counts[key] = self.counts.get(key, 0) + 1
-
     def _failed(self, door: str) -> str:
-        with self._lock:
-            self.errors += 1
-        self._count("error", door)
+        self.errors += 1
+        self.count("error", door)
         return ERROR
+
+
+def _listed(key: str, listed: frozenset[str]) -> bool:
+    """Say whether a key is listed, itself or by a prefix with a `*` behind it."""
+    if not listed:
+        return False
+    return key in listed or any(one[-1:] == "*" and key.startswith(one[:-1]) for one in listed)

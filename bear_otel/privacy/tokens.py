@@ -86,7 +86,7 @@ _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("Square token", "eaaa", r"EAAA[\w-]{40,}"),
     ("Facebook token", "eaa", r"EAA[A-Za-z][A-Za-z0-9]{60,}"),
     ("PayPal token", "access_token$", r"access_token\$(?:production|sandbox)\$\w+\$\w{16,}"),
-    ("Telegram token", ":aa", r"\d{8,10}:AA[\w-]{32,}"),
+    ("Telegram token", ":aa", r"(?<!\d)\d{8,10}:AA[\w-]{32,}"),
     ("Discord token", ".", r"[MNO][A-Za-z\d_-]{22,27}\.[\w-]{6}\.[\w-]{27,}"),
     ("Linear key", "lin_", r"lin_(?:api|oauth)_\w{20,}"),
     ("Notion token", "ntn_", r"ntn_\w{20,}"),

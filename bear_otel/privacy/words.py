@@ -179,7 +179,7 @@ _TABLE: Final[dict[str, str]] = {
         reviewer name, assignee name, assignee, manager name, creator name, editor name, approver, requested by name, kin
         """,
     "likely user": """
-        user, login, account name, owner, requested by, created by, updated by, usr, principal, actor, member, subject, login user,
+        user, login, owner, requested by, created by, updated by, usr, principal, actor, member, subject, login user,
         impersonator, handle, operator, assigned to, approved by, submitted by, modified by, deleted by, invited by, account user
         """,
     "likely email": "mail, from, to, cc, bcc, recipients, contact, sender",

@@ -1,0 +1,179 @@
+"""Replace the arguments of command lines, Redis commands and JSON queries; keep verbs and names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.keys import classify_words, split_words
+from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.shapes import is_placeholder, is_prose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FLAG = re.compile(
+    r"""(?<![^\s'"\[(,])--?([A-Za-z][\w.-]{0,48})(?:["']?,?[ \t]+["']?|=)(?!-)("[^"]{1,1024}"|'[^']{1,1024}'|[^\s"',\]]{1,1024})"""
+)
+# Tools whose short flags carry credentials.
+_SHORT: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|mongo|mongosh|mongodump|sshpass|docker login|cqlsh|sqlcmd|clickhouse-client|ldapsearch|smbclient|zip|7z|unzip|rar)\b[^\n|;&]{0,512}?\s-(?:p|P|w)[ =]?(\"[^\"\n]+\"|'[^'\n]+'|[^\s-]\S*)",
+        r"\b(?:curl|wget|http|https|xh|svn|smbclient|mosquitto_pub)\b[^\n|;]{0,1024}?\s-(?:u|-user|a|-auth)[ =]?['\"]?([^\s'\":]+:[^\s'\"]+)",
+        r"\b(?:redis-cli|valkey-cli)\b[^\n|;]{0,256}?\s-a[ =]?(\"[^\"\n]+\"|'[^'\n]+'|\S+)",
+        r"\b(?:net use|net user)\b[^\n|;]{0,256}?\s(?!/)(\S+)\s/(?:user|add)",
+        r"\becho\s+['\"]?([^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+-S|docker login|passwd|chpasswd)",
+        r"\b(?:requirepass|masterauth)\s+[\"']?([^\s\"']+)",
+        r"(?<![\w.])AUTH\s+((?!failed\b|error\b|required\b|token\b)[^\s\"']\S{0,256}(?:\s(?![a-z]+\b)\S{1,256})?)",
+        r"\bHELLO\s+[23]\s+AUTH\s+(\S+\s+\S+)",
+        r"\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+(?:PASSWORD\s+)?['\"]?([^\s'\"]+)",
+        r"\bACL\s+SETUSER\s+\S+\s[^\n]{0,200}?>(\S+)",
+    )
+)
+_SHORT_GATES: Final = (
+    " -p",
+    " -w",
+    " -u",
+    " -a",
+    "--user",
+    "--auth",
+    "net use",
+    "echo ",
+    "requirepass",
+    "masterauth",
+    "auth ",
+    "identified",
+    "setuser",
+)
+_REDIS_WRITE: Final = (
+    "set setex psetex setnx getset append mset msetnx hset hmset hsetnx lpush rpush lpushx rpushx linsert lset sadd srem sismember smove"
+    " zadd zrem zscore publish xadd pfadd geoadd setrange getex eval evalsha json.set lrem hincrby incrby rename ft.search"
+).split()
+_REDIS = re.compile(
+    rf"(?<![\w.])(?:{'|'.join(re.escape(c.upper()) for c in _REDIS_WRITE)})\s+(?!=|INTO|NULL|FROM)([^\s=;,]+)\s+(?!=|TO\b)([^\n]{{1,2048}})"
+)
+_MONITOR = re.compile(r"""^[+\d.]+ \[\d+ [\d.:a-z]+\] (?:"[^"]*" ?)+$""", re.MULTILINE)
+_MONGO = re.compile(
+    r"\bdb(?:\.[\w$]+|\[\"[\w$]+\"\]|\.getCollection\(['\"]\w+['\"]\)){0,3}\.(?:find|findOne|insert|insertOne|insertMany|update|updateOne|updateMany|replaceOne|delete|deleteOne|deleteMany|aggregate|count|countDocuments|distinct|findOneAndUpdate|findAndModify|save|remove|createUser|auth|changeUserPassword|updateUser)\("
+)
+_JSON_STRING = re.compile(
+    r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|\b-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b|/[^/\s,]+/[a-z]*|\b(?:true|false|null|ObjectId|ISODate|NumberLong|UUID)\b'
+)
+# Keys of a JSON query whose text value names a thing of the database, not of a person.
+_NAMES: Final = frozenset(
+    "find insert update delete aggregate count distinct collection index table tablename from localfield foreignfield as"
+    " operation command findandmodify getmore create drop listindexes size limit skip batchsize ordered multi upsert"
+    " key type analyzer field path sort order _index lsid $db readpreference mode level w singlebatch explain field_name".split()
+)
+
+
+def find_flags(text: str, lower: str) -> Iterator[Finding]:
+    """Yield the values of telling flags and the credentials of known tools."""
+    if " -" in text or text.startswith("-") or "'-" in text or '"-' in text:
+        for found in _FLAG.finditer(text):
+            hit = classify_words(split_words(found[1]))
+            if hit is None or hit[0] not in ("secret", "personal") or len(found[1]) < 2:  # noqa: PLR2004
+                continue
+            start, end = found.span(2)
+            if found[2][0] in "\"'":
+                start, end = start + 1, end - 1
+            value = text[start:end]
+            if (
+                is_clean(value)
+                or is_placeholder(value)
+                or (is_prose(value) and hit[1] != "password")
+            ):
+                continue
+            yield Finding(start, end, hit[1], f"flag: {hit[2]}")
+    if any(gate in lower for gate in _SHORT_GATES):
+        for pattern in _SHORT:
+            for found in pattern.finditer(text):
+                if not is_placeholder(found[1]) and not is_clean(found[1]):
+                    yield Finding(
+                        found.start(1), found.end(1), "password", "credentials of a command"
+                    )
+
+
+def secret_arguments(arguments: Sequence[object]) -> set[int]:
+    """Return which elements of an argument vector stand behind a telling flag."""
+    places: set[int] = set()
+    for place, argument in enumerate(arguments[:-1]):
+        if isinstance(argument, str) and argument.startswith("-") and "=" not in argument:
+            hit = classify_words(split_words(argument.lstrip("-")))
+            following = arguments[place + 1]
+            if hit is not None and hit[0] in ("secret", "personal"):
+                if isinstance(following, str) and not following.startswith("-"):
+                    places.add(place + 1)
+    return places
+
+
+def find_store_commands(text: str, lower: str) -> Iterator[Finding]:
+    """Yield the values in Redis and MongoDB commands that stand in a text."""
+    for found in _REDIS.finditer(text):
+        if (
+            lower[: found.start()].rstrip().endswith(("update", "alter", "merge"))
+            or " where " in lower
+        ):
+            continue
+        start, end = found.span(2)
+        if text[found.start() - 1 : found.start()] == "(":
+            end = start + len(text[start:end].partition(")")[0])
+        end = start + len(text[start:end].rstrip(")\"']"))
+        if not is_placeholder(text[start:end]):
+            yield Finding(start, end, "row", "Redis value", "?")
+    if "db." in lower or "db[" in lower:
+        for found in _MONGO.finditer(text):
+            end = text.find("\n", found.end())
+            yield from find_json_values(text, found.end(), len(text) if end < 0 else end)
+    if '] "' in text:
+        for found in _MONITOR.finditer(text):
+            for place, word in enumerate(re.finditer(r'"([^"]*)"', found.group())):
+                if place > 1:
+                    yield Finding(
+                        found.start() + word.start(1),
+                        found.start() + word.end(1),
+                        "row",
+                        "Redis value",
+                        "?",
+                    )
+
+
+def find_redis_arguments(text: str) -> Iterator[Finding]:
+    """Yield all arguments of a text that is Redis commands, one a line."""
+    for line in re.finditer(r"[^\n]+", text):
+        words = re.match(
+            r"\s*(?:[A-Za-z.]+(?:\s(?:SETUSER|SET|GET|LIST|INFO|CREATE|READ|ADD|LOAD|KILL|SETNAME)\b)?)",
+            line.group(),
+            re.IGNORECASE,
+        )
+        start = line.start() + (words.end() if words else 0)
+        for found in re.compile(r"\S+").finditer(text, start, line.end()):
+            if found.group() != "?":
+                yield Finding(found.start(), found.end(), "row", "Redis argument", "?")
+
+
+def find_json_values(text: str, start: int = 0, end: int | None = None) -> Iterator[Finding]:
+    """Yield the literals of a JSON-like query; keys and the names of collections stay."""
+    end = len(text) if end is None else end
+    key = ""
+    for found in _JSON_STRING.finditer(text, start, end):
+        value = found.group()
+        if re.compile(r"\s*:").match(text, found.end()):
+            key = value.strip("\"'")
+            continue
+        if value[0].isalpha() or value.strip("\"'") in ("", "?"):
+            continue
+        bare = re.compile(r"([\w$.]+)\s*:\s*$").search(
+            text, max(0, found.start() - 48), found.start()
+        )
+        if bare is not None:
+            key = bare[1]
+        if (
+            key.lower() in _NAMES and re.fullmatch(r"[\"'][\w.$-]{1,64}[\"']|\d{1,6}", value)
+        ) or value[1:2] == "$":
+            continue
+        inner = 1 if value[0] in "\"'" else 0
+        stop = found.end() - (1 if inner and value[-1] == value[0] and len(value) > 1 else 0)
+        yield Finding(found.start() + inner, stop, "row", "JSON query value", "?")

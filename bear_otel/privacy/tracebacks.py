@@ -1,0 +1,42 @@
+"""Tell the parts of a stack trace: frames and source lines are code, messages are data."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.shapes import SERVICE_USERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A Python frame and the source lines below it, up to the next frame or an unindented line.
+_FRAME = re.compile(
+    r'^[ \t|+-]*File "[^"\n]{1,1024}", line \d+[^\n]*\n((?:[ \t|]{4,}(?!File ")[^\n]*(?:\n|\Z)){0,12})',
+    re.MULTILINE,
+)
+_HOME = re.compile(
+    r"(?:/home/|/Users/|/export/home/|/var/home/|\b[A-Za-z]:(?:\\{1,2}|/)(?:Users|Documents and Settings)(?:\\{1,2}|/))"
+    r"([^/\\\s\"':;,<>|)\]]{1,64}(?: [A-Z][\w.-]{1,32}(?=[\\/]))?)"
+)
+
+
+def code_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Return where the source lines of Python stack traces stand."""
+    if 'File "' not in text:
+        return ()
+    return tuple(found.span(1) for found in _FRAME.finditer(text) if found[1])
+
+
+def find_homes(text: str, lower: str) -> Iterator[Finding]:  # noqa: ARG001 one signature for all
+    """Yield the user names in paths to home directories; names of services stay."""
+    for found in _HOME.finditer(text):
+        name = found[1].lower()
+        if (
+            name in SERVICE_USERS
+            or name in ("shared", "all users", "app", "linuxbrew")
+            or name[0] in "{<$%*["
+        ):
+            continue
+        yield Finding(found.start(1), found.end(1), "user", "home directory")

@@ -1,0 +1,198 @@
+"""Take from URLs what names a person or opens a door: user info, query values, fragments, segments."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.keys import classify_words, split_words
+from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.shapes import SERVICE_USERS, digit_count, is_placeholder, looks_random
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_URL = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.:-]{1,40}?)://([^\s<>\"'`\\|]{1,8192})")
+_RELATIVE = re.compile(r"(?<![\w:/.])/[^\s?\"'<>`]{0,1024}\?[^\s\"'<>`]{1,8192}")
+_PERSON_PATH = re.compile(
+    r"/(?:users?|customers?|patients?|members?|employees?|people|persons?|profiles?|u|students?|subscribers?|guests?|passengers?|contacts?)"
+    r"/(?!\{|<|:|\*|\[REDACTED)([^/\s?#&\"'<>,;)\]]{1,256})", re.IGNORECASE,
+)  # fmt: skip
+_SECRET_PATH = re.compile(
+    r"/(?:reset|reset[-_]?password|password[-_]?reset|verify|verification|verify[-_]?email|confirm|confirmation|activate|activation|invite|invites|invitation|invitations"
+    r"|unsubscribe|magic|magic[-_]?link|token|tokens|share|shared|auth|callback|key|keys|secret|secrets|s|join|accept|optout|webhook|webhooks|hooks?|bot|sso|otp|session|sessions)"
+    r"/(?!\{|<|:|\[REDACTED)([^/\s?#&\"'<>,;)\]]{6,512})", re.IGNORECASE,
+)  # fmt: skip
+_SEGMENT = re.compile(r"[^/?#]+")
+_PARAMETER = re.compile(r"([^&;=?#]{1,128})=([^&;#]*)")
+_SCHEMELESS = re.compile(
+    r"(?<![\w/:@.-])([A-Za-z]\w{0,30}/[^\s/@\"':,()]{1,64})@(?://)?[\w.-]{1,100}(?::\d{2,5})?(?:/\w+)?"
+)
+# Parameters that say how to answer, not for whom.
+_ALLOWED: Final = frozenset(
+    """
+    page per_page perpage page_size pagesize limit offset size skip take start end first last count sort sort_by
+    sortby order order_by orderby dir direction format fields include exclude expand embed lang locale hl version v
+    api-version api_version apiversion view mode tab type kind status charset encoding timeout retries pretty verbose
+    sslmode ssl tls application_name connect_timeout pool_size max_overflow replicaset retrywrites w authsource
+    authmechanism readpreference driver encrypt trustservercertificate usessl servertimezone characterencoding
+    utm_source utm_medium dry_run force recursive depth interval step period granularity unit currency timezone tz
+    role_type stream async wait db protocol heartbeat channel_max frame_max vhost prefetch compress compression
+    """.split()
+)
+_PLAIN = re.compile(r"[\w.,:+\-/ ]{0,32}")
+_SLUG = re.compile(
+    r"[A-Za-z][A-Za-z_.\-]{0,48}(?:\d{1,3})?|L\d{1,5}(?:-L\d{1,5})?|issuecomment-\d+|:~:text=.*|/.*|!.*"
+)
+_WORDY = re.compile(r"[a-z][a-z_\-]{0,32}")
+
+
+def find_urls(text: str, lower: str) -> Iterator[Finding]:
+    """Yield what must not leave in the URLs and request targets of a text."""
+    if "://" in text:
+        for found in _URL.finditer(text):
+            start, end = found.start(2), found.end(2)
+            end = start + len(text[start:end].rstrip(".,;:!?)]}*"))
+            yield from _authority(text, start, end, found[1].lower())
+            yield from _path(text, start, end, whole=False)
+    if "?" in text:
+        for found in _RELATIVE.finditer(text):
+            yield from _query(text, text.index("?", found.start()) + 1, found.end())
+    if "/" in text:
+        yield from _person_segments(text, 0, len(text))
+    if "@" in text and "/" in text:
+        for found in _SCHEMELESS.finditer(text):
+            user, _, secret = found[1].partition("/")
+            if (
+                secret
+                and not is_placeholder(secret)
+                and not _is_scope(text, found)
+                and digit_or_db(found.group(), user)
+            ):
+                yield Finding(found.start(1), found.end(1), "password", "credentials before a host")
+    if "%2540" in lower:
+        return
+
+
+def digit_or_db(target: str, user: str) -> bool:
+    """Say whether `user/secret@host` reads as database credentials: it has a port or a service."""
+    host = target.rpartition("@")[2]
+    return ":" in host or "/" in host or user.lower() in ("scott", "system", "sys")
+
+
+def _is_scope(text: str, found: re.Match[str]) -> bool:
+    return text[found.end() : found.end() + 1] == "@"
+
+
+def find_in_url(text: str) -> Iterator[Finding]:
+    """Yield what must not leave in a text that is one URL, path or request target."""
+    start = 0
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.:-]{1,40}?)://", text)
+    if scheme is not None:
+        start = scheme.end()
+        yield from _authority(text, start, len(text), scheme[1].lower())
+    yield from _path(text, start, len(text), whole=True)
+    yield from _person_segments(text, start, len(text))
+
+
+def find_in_query(text: str) -> Iterator[Finding]:
+    """Yield the values of a text that is one query string, with or without its question mark."""
+    yield from _query(text, 1 if text.startswith("?") else 0, len(text))
+
+
+def _authority(text: str, start: int, end: int, scheme: str) -> Iterator[Finding]:
+    web = scheme in ("http", "https", "ws", "wss")
+    stop = re.compile(r"[/?#]" if web else r"[?]").search(text, start, end)
+    authority = text[start : stop.start() if stop else end]
+    info, sign, _ = authority.rpartition("@")
+    if not sign or not info or is_clean(info):
+        return
+    user, colon, password = info.partition(":")
+    if colon:
+        if is_placeholder(password) and (
+            is_placeholder(user) or user.lower() in SERVICE_USERS or _WORDY.fullmatch(user)
+        ):
+            return
+    elif user.lower() in SERVICE_USERS or user == "git" or is_placeholder(user):
+        return
+    yield Finding(start, start + len(info), "password" if colon else "token", "user info of a URL")
+
+
+def _path(text: str, start: int, end: int, *, whole: bool) -> Iterator[Finding]:
+    mark = re.compile(r"[?#]").search(text, start, end)
+    path_end = mark.start() if mark else end
+    for segment in _SEGMENT.finditer(text, start, path_end):
+        value = segment.group()
+        if _is_token(value):
+            yield Finding(segment.start(), segment.end(), "token", "random path segment")
+    for found in _SECRET_PATH.finditer(text, start, path_end):
+        if digit_count(found[1]) and "." not in found[1]:
+            yield Finding(
+                found.start(1), found.end(1), "token", "path segment behind a telling one"
+            )
+    if mark is None:
+        return
+    fragment = text.find("#", path_end, end)
+    if text[path_end] == "?":
+        yield from _query(text, path_end + 1, fragment if fragment >= 0 else end)
+    if fragment >= 0:
+        value = text[fragment + 1 : end]
+        if value and not is_clean(value) and (whole or not _SLUG.fullmatch(value)):
+            yield Finding(fragment + 1, end, "query", "fragment of a URL")
+
+
+def _is_token(segment: str) -> bool:
+    if len(segment) < 22 or "." in segment or ":" in segment:  # noqa: PLR2004
+        return False
+    mixed = segment != segment.lower() and segment != segment.upper()
+    return mixed and looks_random(segment, least=22) and "-" not in segment[8:9]
+
+
+def _person_segments(text: str, start: int, end: int) -> Iterator[Finding]:
+    for found in _PERSON_PATH.finditer(text, start, end):
+        value = found[1]
+        if (
+            digit_count(value)
+            or "@" in value
+            or "%40" in value
+            or (value[:1].isupper() and value[1:].islower())
+        ):
+            if re.fullmatch(
+                r"v\d+|[\w-]+\.(?:py|js|ts|tsx|java|go|rb|html?|json|css|php|ya?ml|md|txt|sql|so)(?::\d+)*",
+                value,
+            ):
+                continue
+            yield Finding(found.start(1), found.end(1), "user", "path segment behind a person's")
+    for found in re.compile(r"/~([A-Za-z][\w.-]{1,32})").finditer(text, start, end):
+        yield Finding(found.start(1), found.end(1), "user", "home page")
+
+
+def _query(text: str, start: int, end: int) -> Iterator[Finding]:
+    any_pair = False
+    for pair in _PARAMETER.finditer(text, start, end):
+        any_pair = True
+        key, value = pair[1], pair[2]
+        if not value or is_clean(value) or is_placeholder(value) or value.startswith("[REDACTED:"):
+            continue
+        hit = classify_words(split_words(key))
+        certain = hit is not None and hit[0] in ("secret", "personal")
+        if not certain and key.lower() in _ALLOWED and _harmless(value):
+            continue
+        kind = hit[1] if hit is not None and certain else "query"
+        yield Finding(pair.start(2), pair.end(2), kind, "query value")
+    if not any_pair and end > start:
+        value = text[start:end]
+        if (
+            not is_clean(value)
+            and not _WORDY.fullmatch(value)
+            and not is_placeholder(value)
+            and len(value) > 1
+        ):
+            yield Finding(start, end, "query", "query string")
+
+
+def _harmless(value: str) -> bool:
+    return (
+        _PLAIN.fullmatch(value) is not None and digit_count(value) <= 8 and not looks_random(value)
+    )  # noqa: PLR2004

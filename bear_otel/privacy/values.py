@@ -1,0 +1,92 @@
+"""Find what must not leave in the value of an attribute, by what its key says about it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from bear_otel.privacy.commands import find_json_values, find_redis_arguments
+from bear_otel.privacy.extents import is_likely
+from bear_otel.privacy.findings import Finding, merge
+from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.network import shorten_client
+from bear_otel.privacy.scan import ALL, STRONG, URL, find_all
+from bear_otel.privacy.sql import find_literals
+from bear_otel.privacy.urls import find_in_query, find_in_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bear_otel.privacy.keys import KeyRule
+
+# Stores whose statements are not SQL, by `db.system.name`.
+_REDIS: Final = frozenset(("redis", "valkey", "memcached", "keydb"))
+_JSON: Final = frozenset(
+    ("mongodb", "elasticsearch", "opensearch", "couchdb", "dynamodb", "aws.dynamodb", "azure.cosmosdb", "cosmosdb", "documentdb")
+)  # fmt: skip
+PERSON: Final = "person"
+_COORDINATE: Final = re.compile(r"[-+]?\d{1,3}\.\d+")
+# Too short for anything that shows by its own format but an address.
+_SHORT: Final = 14
+
+
+def find_in_value(rule: KeyRule, text: str, context: str = "") -> list[Finding]:
+    """Return what must not leave in a value, in order.
+
+    Args:
+        rule: What the key says.
+        text: The value.
+        context: What other keys of the record say: `db.system.name` for a statement, `person` where
+            keys beside this one are a person's.
+    """
+    cls = rule.cls
+    if not text or is_clean(text):
+        return []
+    if cls in ("secret", "personal"):
+        return [Finding(0, len(text), rule.kind, rule.source)]
+    if cls == "keep":
+        return (
+            []
+            if len(text) < _SHORT and "@" not in text and "%" not in text
+            else find_all(text, STRONG)
+        )
+    if cls == "url":
+        return merge(text, [*find_all(text, URL), *find_in_url(text)])
+    if cls == "query":
+        return merge(text, [*find_all(text, STRONG), *find_in_query(text)])
+    if cls == "fragment":
+        return [Finding(0, len(text), "query", rule.source)]
+    if cls == "sql":
+        return merge(text, [*find_all(text, STRONG), *_statement(text, context)])
+    if cls == "ip":
+        return merge(text, [*_addresses(text), *find_all(text, ALL)])
+    if cls == "geo":
+        found = [
+            Finding(*n.span(), "geo", rule.source, str(round(float(n.group()), 1)))
+            for n in _COORDINATE.finditer(text)
+        ]
+        return [
+            one for one in merge(text, found) if one.replacement != text[one.start : one.end]
+        ] or find_all(text)
+    if cls == "likely" and is_likely(
+        text.strip(), rule.kind, person=context == PERSON, quoted=True
+    ):
+        return [Finding(0, len(text), rule.kind, rule.source)]
+    return find_all(text, ALL)
+
+
+def _statement(text: str, dialect: str) -> Iterable[Finding]:
+    dialect = dialect.lower()
+    if dialect in _REDIS:
+        return find_redis_arguments(text)
+    if dialect in _JSON or (not dialect and text.lstrip()[:1] in ("{", "[")):
+        return find_json_values(text)
+    return find_literals(text, dialect=dialect)
+
+
+def _addresses(text: str) -> Iterable[Finding]:
+    """Yield the addresses of a client; `X-Forwarded-For` lists several."""
+    for part in re.finditer(r"[^\s,;=\"]+", text):
+        short = shorten_client(part.group())
+        if short is not None and short != part.group():
+            yield Finding(part.start(), part.end(), "ip", "client address", short)

@@ -1,0 +1,183 @@
+"""Walk through a value of any type and return a clean copy, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from bear_otel.privacy.commands import secret_arguments
+from bear_otel.privacy.extents import is_likely
+from bear_otel.privacy.keys import KeyRule, classify_words, split_words
+from bear_otel.privacy.markers import CUT, DROPPED, marker
+from bear_otel.privacy.numbers import find_cards
+from bear_otel.privacy.values import PERSON
+
+if TYPE_CHECKING:
+    from bear_otel.privacy.scrubber import Known, Scrubber
+
+_DEEPEST: Final = 16
+_MOST_NODES: Final = 4096
+_MOST_TEXT: Final = 131_072
+_LARGE: Final = 10**11
+# Values that cannot hold a text.
+_INERT: Final = (date, time, timedelta, tzinfo, Decimal, UUID, complex)
+_PERSONAL: Final = frozenset(("email", "phone", "birthdate", "address", "id", "iban", "name"))
+
+
+class Walk:
+    """One walk: it counts nodes and characters, so that no value can hold the process up.
+
+    Args:
+        scrubber: Cleans the single texts.
+        door: Where the value leaves.
+    """
+
+    __slots__ = ("_nodes", "_scrubber", "_text", "context", "door")
+
+    def __init__(self, scrubber: Scrubber, door: str) -> None:
+        self._scrubber = scrubber
+        self.door = door
+        self.context = ""
+        self._nodes = _MOST_NODES
+        self._text = _MOST_TEXT
+
+    def value(self, known: Known, value: object, depth: int = 0) -> Any:
+        """Return the clean copy of a value under a key, or `DROPPED`."""
+        if known.dropped:
+            self._scrubber.count("dropped", self.door)
+            return DROPPED
+        if value is None or isinstance(value, bool):
+            return value
+        self._nodes -= 1
+        if depth > _DEEPEST or self._nodes < 0 or self._text < 0:
+            return CUT
+        if isinstance(value, str):
+            text = value if type(value) is str else str.__str__(value)
+            self._text -= len(text)
+            return self._scrubber.text(known, text, self.door, self.context)
+        if isinstance(value, (int, float)):
+            return self._number(known, value)
+        if isinstance(value, (bytes, bytearray)):
+            return self._bytes(known, bytes(value))
+        if known.constant is not None or known.rule.cls in ("secret", "personal"):
+            return self._whole(known, value)
+        if isinstance(value, Mapping):
+            return self._mapping(known, value, depth)
+        if isinstance(value, (Sequence, Set)):
+            return self._sequence(known, list(value), depth, tuple_=isinstance(value, tuple))
+        if isinstance(value, _INERT):
+            return value
+        return self.value(known, str(value), depth + 1)
+
+    def read_context(self, attributes: Mapping[Any, object]) -> None:
+        """Learn from the keys of one record which database it names, or that it is a person's."""
+        system = attributes.get("db.system.name") or attributes.get("db.system")
+        known = self._scrubber.known
+        if isinstance(system, str):
+            self.context = system
+        elif any(
+            type(key) is str
+            and known(key).rule.kind in _PERSONAL
+            and known(key).rule.cls != "likely"
+            for key in attributes
+        ):
+            self.context = PERSON
+
+    def _whole(self, known: Known, value: object) -> Any:
+        """Replace a value that goes whatever it is; a list stays a list, as headers are."""
+        if isinstance(value, (Mapping, Sequence, Set)) and not value:
+            return value
+        if isinstance(value, (list, tuple)):
+            clean = [self._scrubber.text(known, str(item), self.door) for item in value[:64]]
+            return tuple(clean) if isinstance(value, tuple) else clean
+        return self._scrubber.text(known, str(value), self.door)
+
+    def _number(self, known: Known, value: float) -> Any:
+        rule = known.rule
+        if known.constant is not None or rule.cls in ("secret", "personal"):
+            return self._scrubber.text(known, str(value), self.door)
+        if rule.cls == "geo" and isinstance(value, float) and not known.cleared:
+            return round(value, 1)
+        if rule.cls == "likely" and is_likely(str(value), rule.kind, person=True, quoted=True):
+            self._scrubber.count(rule.kind, self.door)
+            return marker(rule.kind)
+        if isinstance(value, int) and abs(value) >= _LARGE and rule.cls != "keep":
+            digits = str(value)[:64]
+            if any(True for _ in find_cards(digits, digits)):
+                self._scrubber.count("card", self.door)
+                return marker("card")
+        return value
+
+    def _bytes(self, known: Known, value: bytes) -> Any:
+        text = value[: self._scrubber.policy.scan_limit + 1].decode("utf-8", "surrogateescape")
+        self._text -= len(text)
+        clean = self._scrubber.text(known, text, self.door, self.context)
+        return (
+            value
+            if clean == text and len(value) <= len(text) * 4
+            else clean.encode("utf-8", "surrogateescape")
+        )
+
+    def _mapping(self, parent: Known, value: Mapping[Any, object], depth: int) -> dict[str, Any]:
+        clean: dict[str, Any] = {}
+        outer, self.context = self.context, ""
+        self.read_context(value)
+        context = (
+            split_words(parent.rule.source[10:])[-1:]
+            if parent.rule.source.startswith("key word: ")
+            else []
+        )
+        for key, item in value.items():
+            if self._nodes < 0:
+                clean["bear.privacy.cut"] = CUT
+                break
+            known = self._child(context, key if type(key) is str else str(key))
+            result = self.value(known, item, depth + 1)
+            if result is not DROPPED:
+                clean[known.key] = result
+        self.context = outer
+        return clean
+
+    def _child(self, context: list[str], key: str) -> Known:
+        """Return what is known about a key inside a mapping: `name` under `patient` is a name."""
+        known = self._scrubber.known(key)
+        if context and known.rule.cls in ("likely", "scan") and not known.dropped:
+            hit = classify_words([*context, *split_words(key)])
+            if hit is not None and hit[0] == "personal":
+                return self._scrubber.judge(key, KeyRule("personal", hit[1], f"key word: {hit[2]}"))
+        return known
+
+    def _sequence(self, known: Known, value: list[object], depth: int, *, tuple_: bool) -> Any:
+        hidden = secret_arguments(value) if len(value) <= _MOST_NODES else set()
+        clean: list[Any] = []
+        for place, item in enumerate(value):
+            if self._nodes < 0:
+                clean.append(CUT)
+                break
+            if place in hidden:
+                self._scrubber.count("password", self.door)
+                clean.append(marker("password"))
+            elif self._pair(value):
+                clean.append(
+                    item
+                    if place == 0
+                    else self.value(self._scrubber.known(_as_key(value[0])), item, depth + 1)
+                )
+            else:
+                clean.append(self.value(known, item, depth + 1))
+        return tuple(clean) if tuple_ else clean
+
+    def _pair(self, value: list[object]) -> bool:
+        """Say whether a list of two is a key and its value, as raw headers are."""
+        if len(value) != 2 or not isinstance(value[0], (str, bytes)):  # noqa: PLR2004
+            return False
+        return self._scrubber.known(_as_key(value[0])).rule.cls in ("secret", "personal", "content")
+
+
+def _as_key(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else ""
