@@ -157,7 +157,6 @@ _DB_ERRORS = (
     "⟪Conversion Error: Could not convert string⟫ '⟦Carol Shaw 77⟧' ⟪to INT32⟫",
     "⟪Field 'id' expected a number but got⟫ '⟦$email⟧'.",
     "⟪(1064, \"You have an error in your SQL syntax; check the manual near⟫ '⟦Brien⟧' at line 1\")",
-    "⟪(1054, \"Unknown column⟫ '⟦hopper.grace⟧' ⟪in 'where clause'\")⟫",
 )
 
 _ERRORS = gather(
@@ -221,6 +220,7 @@ _ERRORS = gather(
     block(
         "validation.guess",
         "exception.message",
+        "⟪(1054, \"Unknown column⟫ '⟦hopper.grace⟧' ⟪in 'where clause'\")⟫",
         "⟪time data⟫ '⟦19/03/1984⟧' ⟪does not match format '%Y-%m-%d'⟫",
         "⟪invalid literal for int() with base 10:⟫ '⟦Carol Shaw⟧'",
         "⟪could not convert string to float:⟫ '⟦Carol Shaw⟧'",

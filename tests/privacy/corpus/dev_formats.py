@@ -21,7 +21,7 @@ _LEAKS = gather(
         '⟪Environment=⟫"API_KEY=⟦$b62:32⟧"',
         '⟪location /api⟫ { proxy_set_header Authorization "Bearer ⟦$b62:40⟧"; }',
         '⟪resource "aws_db_instance" "db" {⟫ password = "⟦$pw:simple⟧" }',
-        "⟪Login(user=ada,⟫ password=⟦$pw:simple⟧)",
+        "⟪Login⟫(user=ada, password=⟦$pw:simple⟧)",
         "⟪&{Host:db⟫ User:app Password:⟦$pw:simple⟧ ⟪Port:5432}⟫",
         '⟪Login {⟫ user: "x", password: "⟦$pw:simple⟧" }',
         "⟪stdClass Object\n(\n⟫    [password] => ⟦$pw:simple⟧\n    [⟪remember⟫] => 1\n)",
@@ -39,7 +39,7 @@ _LEAKS = gather(
         "⟪INFO⟫  [main] o.a.MailService - ⟪sent to⟫ ⟦$email⟧ ⟪(3 ms)⟫",
         '⟪I0501 10:11:12.123456       1 invite.go:88] "Invited"⟫ user="⟦$email⟧"',
         '⟪RBAC: user⟫ "⟦$email⟧" ⟪cannot list resource "pods"⟫',
-        "⟪Subject: CN=⟫⟦$email⟧,⟪O=Example⟫",
+        "⟪Subject:⟫ CN=⟦$email⟧,⟪O=Example⟫",
         times=2,
     ),
     block(

@@ -34,10 +34,10 @@ _HEADERS = gather(
         "⟪headers⟫=[(b'authorization', b'Bearer ⟦$b64url:32⟧'), (b'⟪accept⟫', b'*/*')]",
         "⟪proxying with⟫ Proxy-Authorization: Basic ⟦$pw|b64⟧",
         "⟪X-Api-Key:⟫ ⟦$b62:32⟧",
-        'Authorization: Digest username="⟦mufasa77⟧", realm="r", ⟪nonce⟫="⟦$hex:32⟧", '
+        'Authorization: Digest username="⟦mufasa77⟧", realm="r", nonce="⟦$hex:32⟧", '
         'response="⟦$hex:32⟧"',
         "Authorization: AWS4-HMAC-SHA256 Credential=⟦$aws_id⟧/20240501/us-east-1/s3/aws4_request, "
-        "⟪SignedHeaders=host;x-amz-date⟫, Signature=⟦$hex:64⟧",
+        "SignedHeaders=host;x-amz-date, Signature=⟦$hex:64⟧",
         "send: b'⟪POST⟫ /token HTTP/1.1\\r\\nAuthorization: Bearer ⟦$b62:36⟧\\r\\n'",
         times=2,
     ),
@@ -74,7 +74,7 @@ _HEADERS = gather(
         "jwt.door",
         "span.attribute",
         ("app.context", "⟦$jwt⟧"),
-        ("url.full", "⟪https://app.example.com/callback⟫#id_token=⟦$jwt⟧&⟪state⟫=x"),
+        ("url.full", "⟪https://app.example.com/callback⟫#id_token=⟦$jwt⟧&state=x"),
         ("url.query", "jwt=⟦$jwt:HS256⟧"),
         ("messaging.headers", {"trace": "⟪on⟫", "x-user": "⟦$jwt⟧"}),
     ),
@@ -288,7 +288,7 @@ _CONNECTIONS = gather(
         ),
         ("url.full", "⟪https://app.example.com/oauth/callback⟫?code=⟦$b64url:40⟧&state=⟦$b62:20⟧"),
         ("url.full", "⟪https://⟫alice:⟦$pw:simple⟧@⟪intranet.example.com/wiki⟫"),
-        ("url.full", "⟪https://app.example.com/⟫#access_token=⟦$b64url:43⟧&⟪token_type⟫=bearer"),
+        ("url.full", "⟪https://app.example.com/⟫#access_token=⟦$b64url:43⟧&token_type=bearer"),
         ("http.target", "⟪/login⟫?user=x&password=⟦$pw|url⟧"),
         ("url.query", "access_token=⟦$b62:40⟧"),
         ("url.full", "⟪wss://rt.example.com/socket⟫?authToken=⟦$b62:40⟧"),

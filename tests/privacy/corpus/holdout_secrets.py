@@ -39,7 +39,7 @@ _HEADERS = gather(
         '⟪headers:⟫ [{"authorization", "Bearer ⟦$b62:30⟧"}, {"⟪accept⟫", "*/*"}]',
         '{"⟪http⟫":{"request":{"headers":{"authorization":["Bearer ⟦$b62:38⟧"]}}}}',
         "⟪Bearer token presented:⟫ Bearer ⟦$b64url:50⟧",
-        '⟪OAuth⟫ oauth_consumer_key="⟦$b62:22⟧", oauth_token="⟦$b62:40⟧", ⟪oauth_version⟫="1.0"',
+        '⟪OAuth⟫ oauth_consumer_key="⟦$b62:22⟧", oauth_token="⟦$b62:40⟧", oauth_version="1.0"',
         times=2,
     ),
     block(
@@ -215,7 +215,7 @@ _CONNECTIONS = gather(
     block(
         "connection.dsn",
         "log.body",
-        "⟪failed to connect to⟫ `postgres://⟪svc⟫:⟦$pw:simple⟧@⟪10.0.0.5:5432/app⟫?sslmode=disable`",
+        "⟪failed to connect to⟫ `postgres://svc:⟦$pw:simple⟧@⟪10.0.0.5:5432/app⟫?sslmode=disable`",
         "⟪prisma:⟫ mysql://root:⟦$pw:simple⟧@⟪mysql.example.internal:3306/app⟫",
         "⟪go-sql-driver:⟫ root:⟦$pw:simple⟧@⟪tcp(mysql:3306)/app⟫",
         "⟪REDIS_URL:⟫ redis://h:⟦$b62:40⟧@⟪ec2.example.com:6379⟫",
