@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.distro import BaseDistro
 from typing_extensions import override
 
-from bear_otel import banner, running
 from bear_otel.children import is_application, is_worker
-from bear_otel.configuration import load_configuration
-from bear_otel.environment import is_disabled
-from bear_otel.pipeline import seams
-from bear_otel.pipeline.canary import CanaryError
 from bear_otel.settings import ConfigurationError
 
+# All that is heavy is imported where it is used: a child process that is left alone must not pay
+# for it, and a bad `OTEL_PROPAGATORS` has to be seen before `opentelemetry.propagate` is imported.
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.metadata import EntryPoint
+
+    from bear_otel.running import Running
 
 NAME = "bear_otel"
 
@@ -38,7 +38,7 @@ logger = logging.getLogger("bear_otel")
 class _State:
     """What has happened in this process so far; there is one telemetry in a process."""
 
-    running: running.Running | None = None
+    running: Running | None = None
     # Why there is none, if that has been said or needs no saying.
     left_alone: bool = False
     instrumentors: dict[str, str] = {}  # noqa: RUF012 - module state, not a class default
@@ -74,13 +74,13 @@ class BearDistro(BaseDistro):
 class BearConfigurator:
     """Starts our providers where OpenTelemetry would start its own."""
 
-    def configure(self, **kwargs: Any) -> None:
+    def configure(self, **kwargs: Any) -> None:  # noqa: ARG002 - OpenTelemetry's signature
         """Start telemetry, or say why not; never raises into the application."""
         if _State.left_alone:
             return
         try:
             _State.running = _start(None)
-        except (ConfigurationError, CanaryError, RuntimeError) as error:
+        except (ConfigurationError, RuntimeError) as error:
             _State.left_alone = True
             _say(f"bear-otel: {error}; the application runs without telemetry")
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must run
@@ -98,6 +98,9 @@ def guard() -> None:
     """
     if _State.running is not None or _State.left_alone:
         return
+    from bear_otel.configuration import load_configuration
+    from bear_otel.pipeline import seams
+
     foreign = seams.find_foreign_provider()
     if foreign is None:
         return
@@ -112,6 +115,8 @@ def guard() -> None:
 
 def announce() -> None:
     """Say what has been started; OpenTelemetry calls this after the instrumentors."""
+    from bear_otel import banner
+
     started = _State.running
     if started is None or not started.configuration.settings.lifecycle.banner_enabled:
         return
@@ -121,7 +126,7 @@ def announce() -> None:
     _say("\n".join(banner.describe_start(started, _State.instrumentors, os.environ)))
 
 
-def start(custom_config: Mapping[str, Any] | None = None) -> running.Running | None:
+def start(custom_config: Mapping[str, Any] | None = None) -> Running | None:
     """Start telemetry from code, as the launcher would.
 
     A second call returns what runs already. Applications made before the call are not measured:
@@ -147,11 +152,18 @@ def start(custom_config: Mapping[str, Any] | None = None) -> running.Running | N
         os.environ.setdefault(name, value)
     _State.running = _start(custom_config)
     if _State.running is not None:
+        from bear_otel.pipeline import seams
+
         seams.load_instrumentors(BearDistro())
     return _State.running
 
 
-def _start(custom_config: Mapping[str, Any] | None) -> running.Running | None:
+def _start(custom_config: Mapping[str, Any] | None) -> Running | None:
+    _check_propagators()
+    from bear_otel import running
+    from bear_otel.configuration import load_configuration
+    from bear_otel.environment import is_disabled
+
     file_config = _load_file()
     configuration = load_configuration(
         code=custom_config,
@@ -163,6 +175,21 @@ def _start(custom_config: Mapping[str, Any] | None) -> running.Running | None:
         _say("bear-otel: switched off; the application runs without telemetry")
         return None
     return running.start(configuration, os.environ, file_config)
+
+
+def _check_propagators() -> None:
+    """Refuse a propagator that is not there.
+
+    OpenTelemetry's API raises on import then, in whatever imports it first: FastAPI does, and the
+    application would not start. So the variable is taken back.
+    """
+    wanted = os.environ.get("OTEL_PROPAGATORS", "")
+    names = {name.strip() for name in wanted.split(",")} - {"", "none"}
+    known = {point.name for point in entry_points(group="opentelemetry_propagator")}
+    if not names <= known:
+        del os.environ["OTEL_PROPAGATORS"]
+        accepted = f"installed are {', '.join(sorted(known))} and none"
+        raise ConfigurationError("OTEL_PROPAGATORS", wanted, accepted)
 
 
 def _load_file() -> Any:
@@ -181,7 +208,7 @@ def _load_file() -> Any:
         raise ConfigurationError("OTEL_CONFIG_FILE", path, str(error)) from error
 
 
-def _is_replaced(name: str, started: running.Running) -> bool:
+def _is_replaced(name: str, started: Running) -> bool:
     """Whether one of our sources measures what this instrumentor would."""
     return name in started.sources or _REPLACED.get(name) in started.sources
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from bear_otel.privacy import Scrubber
 
+    _Observe = Callable[[CallbackOptions], Iterable[Observation]]
+
 _FAILED = "[REDACTED:error]"
 
 # Attribute sets of metrics are few by design; the limit guards against those that are not.
@@ -274,7 +276,7 @@ class _Proxy:
         self._meter = meter
         self._inner: Any = getattr(meter, self._method)(**arguments)
 
-    def _bind(self, callback: CallbackT, meter: Meter) -> CallbackT:
+    def _bind(self, callback: _Observe, meter: Meter) -> _Observe:
         """Return a callback that observes for one meter only, and falls silent after the next."""
 
         def observe(options: CallbackOptions) -> Iterable[Observation]:
@@ -340,22 +342,27 @@ def _end_quietly(provider: SdkMeterProvider) -> None:
         provider.shutdown(timeout_millis=100)
 
 
-def _wrap_callback(callback: CallbackT, clean: _AttributeCache) -> CallbackT:
+def _wrap_callback(callback: CallbackT, clean: _AttributeCache) -> _Observe:
     """Return the callback with clean observations; it may be a function or a generator."""
-    if isinstance(callback, Generator):
-        return _wrap_generator(callback, clean)
+    observe = _start_generator(callback) if isinstance(callback, Generator) else callback
 
-    def observe(options: CallbackOptions) -> Iterable[Observation]:
-        return [_clean_observation(observation, clean) for observation in callback(options)]
+    def observe_clean(options: CallbackOptions) -> Iterable[Observation]:
+        return [
+            Observation(each.value, clean(each.attributes), each.context)
+            for each in observe(options)
+        ]
 
-    return observe
+    return observe_clean
 
 
-def _wrap_generator(
-    generator: Generator[Iterable[Observation], CallbackOptions, None], clean: _AttributeCache
-) -> Callable[[CallbackOptions], Iterable[Observation]]:
-    # A function in front of it, not another generator, since the SDK starts a generator once for
-    # each instrument that it is given to, and a child makes its instruments anew.
+def _start_generator(
+    generator: Generator[Iterable[Observation], CallbackOptions, None],
+) -> _Observe:
+    """Return a function that asks a generator, as the SDK would.
+
+    The SDK starts a generator once for each instrument that it is given to; a forked child makes
+    its instruments anew, so it must not see the generator.
+    """
     started = False
 
     def observe(options: CallbackOptions) -> Iterable[Observation]:
@@ -364,13 +371,8 @@ def _wrap_generator(
             started = True
             next(generator)
         try:
-            observations = generator.send(options)
+            return generator.send(options)
         except StopIteration:
             return ()
-        return [_clean_observation(observation, clean) for observation in observations]
 
     return observe
-
-
-def _clean_observation(observation: Observation, clean: _AttributeCache) -> Observation:
-    return Observation(observation.value, clean(observation.attributes), observation.context)
