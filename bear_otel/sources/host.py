@@ -12,18 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from opentelemetry.metrics import Observation
-from opentelemetry.semconv._incubating.attributes.cpu_attributes import CPU_MODE
-from opentelemetry.semconv._incubating.attributes.disk_attributes import DISK_IO_DIRECTION
-from opentelemetry.semconv._incubating.attributes.network_attributes import (
-    NETWORK_INTERFACE_NAME,
-    NETWORK_IO_DIRECTION,
-)
-from opentelemetry.semconv._incubating.attributes.system_attributes import (
-    SYSTEM_DEVICE,
-    SYSTEM_FILESYSTEM_MOUNTPOINT,
-    SYSTEM_FILESYSTEM_TYPE,
-    SYSTEM_MEMORY_STATE,
-)
 
 from bear_otel import catalogue
 from bear_otel.sources.host_lock import HostLock
@@ -71,6 +59,7 @@ class _Host:
     def __init__(self, lock: HostLock) -> None:
         self._lock = lock
         self._cpu_seconds: dict[str, float] | None = None
+        self._shares: dict[str, float] | None = None
         with suppress(*UNAVAILABLE):
             self._cpu_seconds = _read_cpu_seconds()
 
@@ -88,15 +77,16 @@ class _Host:
 
     def _utilization(self, cpu_seconds: dict[str, float]) -> dict[str, float] | None:
         if self._cpu_seconds is None:  # Just elected: an older value would be no interval's.
-            self._cpu_seconds = cpu_seconds
+            self._cpu_seconds, self._shares = cpu_seconds, None
             return None
         # The kernel lets some counters go back a little.
         spent = {m: max(0.0, s - self._cpu_seconds[m]) for m, s in cpu_seconds.items()}
         total = sum(spent.values())
-        if total < FRESH_SECONDS:  # The first collection came too early to tell.
-            return None
+        if total < FRESH_SECONDS:  # Too early to tell anew.
+            return self._shares
         self._cpu_seconds = cpu_seconds
-        return {mode: seconds / total for mode, seconds in spent.items()}
+        self._shares = {mode: seconds / total for mode, seconds in spent.items()}
+        return self._shares
 
 
 # The fields of psutil that make each mode; a platform lacks some. Guests count as user already.
@@ -143,9 +133,9 @@ def _read_filesystems() -> list[Observation]:
             measured[device] = Observation(
                 usage.used / (usage.used + usage.free),  # As `df`: without what root may still use.
                 {
-                    SYSTEM_DEVICE: device,
-                    SYSTEM_FILESYSTEM_MOUNTPOINT: mount.mountpoint,
-                    SYSTEM_FILESYSTEM_TYPE: mount.fstype,
+                    "system.device": device,
+                    "system.filesystem.mountpoint": mount.mountpoint,
+                    "system.filesystem.type": mount.fstype,
                 },
             )
     return list(islice(measured.values(), _MOST_DEVICES))
@@ -172,7 +162,7 @@ def _read_disks() -> list[Observation]:
     counters = psutil.disk_io_counters(perdisk=True, nowrap=False)
     disks = [name for name in sorted(counters) if _is_whole_disk(name)]
     return [
-        Observation(value, {SYSTEM_DEVICE: disk, DISK_IO_DIRECTION: direction})
+        Observation(value, {"system.device": disk, "disk.io.direction": direction})
         for disk in disks[:_MOST_DEVICES]
         for direction, value in (
             ("read", counters[disk].read_bytes),
@@ -192,7 +182,7 @@ def _read_network() -> list[Observation]:
     counters = psutil.net_io_counters(pernic=True, nowrap=False)
     interfaces = [name for name in sorted(counters) if not _VIRTUAL_INTERFACE.match(name)]
     return [
-        Observation(value, {NETWORK_INTERFACE_NAME: interface, NETWORK_IO_DIRECTION: direction})
+        Observation(value, {"network.interface.name": interface, "network.io.direction": direction})
         for interface in interfaces[:_MOST_DEVICES]
         for direction, value in (
             ("receive", counters[interface].bytes_recv),
@@ -208,7 +198,7 @@ _PARTS: dict[str, Callable[[], Any]] = {
     "disks": _read_disks,
     "network": _read_network,
 }
-_by_memory_state = observe_by(SYSTEM_MEMORY_STATE)
+_by_memory_state = observe_by("system.memory.state")
 
 
 def _memory_shares(states: dict[str, int]) -> dict[str, float]:
@@ -218,7 +208,7 @@ def _memory_shares(states: dict[str, int]) -> dict[str, float]:
 
 # Each metric, the part of the reading that it shows, and how.
 _INSTRUMENTS: tuple[Instrument, ...] = (
-    (catalogue.SYSTEM_CPU_UTILIZATION, "cpu_utilization", observe_by(CPU_MODE)),
+    (catalogue.SYSTEM_CPU_UTILIZATION, "cpu_utilization", observe_by("cpu.mode")),
     (catalogue.SYSTEM_MEMORY_USAGE, "memory", _by_memory_state),
     (
         catalogue.SYSTEM_MEMORY_UTILIZATION,

@@ -11,11 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from opentelemetry.metrics import Observation
-from opentelemetry.semconv._incubating.attributes.cpu_attributes import CPU_MODE
-from opentelemetry.semconv._incubating.attributes.cpython_attributes import CPYTHON_GC_GENERATION
-from opentelemetry.semconv._incubating.attributes.process_attributes import (
-    PROCESS_CONTEXT_SWITCH_TYPE,
-)
 
 from bear_otel import catalogue
 from bear_otel.sources.reading import FRESH_SECONDS, UNAVAILABLE, create_instruments, observe_by
@@ -44,6 +39,7 @@ class _CurrentProcess:
     def __init__(self) -> None:
         self._cpu_read_at = time.monotonic()
         self._cpu_seconds = {"user": 0.0, "system": 0.0}
+        self._shares: dict[str, float] | None = None
         self._gc_before: list[dict[str, int]] = [{} for _ in gc.get_stats()]
         with suppress(*UNAVAILABLE):
             self._cpu_seconds = _by_mode(psutil.Process().cpu_times())
@@ -55,6 +51,7 @@ class _CurrentProcess:
         """Count anew: a child starts with no CPU time, but with its parent's collector counts."""
         self._cpu_read_at = time.monotonic()
         self._cpu_seconds = {"user": 0.0, "system": 0.0}
+        self._shares = None
         self._gc_before = gc.get_stats()
 
     def read(self) -> dict[str, Any]:
@@ -78,14 +75,15 @@ class _CurrentProcess:
     def _utilization(self, cpu_seconds: dict[str, float]) -> dict[str, float] | None:
         now = time.monotonic()
         elapsed = now - self._cpu_read_at
-        if elapsed < FRESH_SECONDS:  # The first collection came too early to tell.
-            return None
+        if elapsed < FRESH_SECONDS:  # Too early to tell anew.
+            return self._shares
         before, self._cpu_seconds, self._cpu_read_at = self._cpu_seconds, cpu_seconds, now
         capacity = elapsed * _available_cpus()
-        return {
+        self._shares = {
             mode: min(1.0, max(0.0, seconds - before[mode]) / capacity)
             for mode, seconds in cpu_seconds.items()
         }
+        return self._shares
 
 
 _PSUTIL_NAMES = (
@@ -110,13 +108,13 @@ def _available_cpus() -> int:
 
 def _observe_gc(count: str) -> Observe:
     return lambda generations: [
-        Observation(stats[count], {CPYTHON_GC_GENERATION: generation})
+        Observation(stats[count], {"cpython.gc.generation": generation})
         for generation, stats in enumerate(generations)
     ]
 
 
-_by_cpu_mode = observe_by(CPU_MODE)
-_by_switch_type = observe_by(PROCESS_CONTEXT_SWITCH_TYPE)
+_by_cpu_mode = observe_by("cpu.mode")
+_by_switch_type = observe_by("process.context_switch.type")
 
 # Each metric, the part of the reading that it shows, and how.
 _INSTRUMENTS: tuple[Instrument, ...] = (

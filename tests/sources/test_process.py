@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import subprocess
@@ -91,6 +92,45 @@ def test_every_row_of_the_catalogue_is_measured_with_its_attribute() -> None:
         for row in catalogue.METRICS
         if row.source == "process"
     }
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in catalogue.METRICS if row.source in ("process", "host")],
+    ids=lambda row: row.name,
+)
+def test_names_and_units_are_those_of_the_semantic_conventions(row: catalogue.Metric) -> None:
+    """The incubating constants are private, so the catalogue is compared with them here."""
+    area = row.name.split(".")[0]
+    conventions = importlib.import_module(
+        f"opentelemetry.semconv._incubating.metrics.{area}_metrics"
+    )
+    meter = RecordingMeter()
+    create = getattr(conventions, f"create_{row.name.replace('.', '_')}")
+    create(meter, callbacks=()) if "callbacks" in create.__annotations__ else create(meter)
+    assert meter.created == [(row.kind.removeprefix("observable_"), row.name, row.unit)]
+    known = {
+        value
+        for module in ("cpu", "cpython", "disk", "network", "process", "system")
+        for value in vars(
+            importlib.import_module(
+                f"opentelemetry.semconv._incubating.attributes.{module}_attributes"
+            )
+        ).values()
+        if isinstance(value, str)
+    }
+    assert set(row.attributes) <= known
+
+
+class RecordingMeter:
+    """Remembers what is created: (kind, name, unit)."""
+
+    def __init__(self) -> None:
+        self.created: list[tuple[str, str, str]] = []
+
+    def __getattr__(self, create: str) -> Any:
+        kind = create.removeprefix("create_").removeprefix("observable_")
+        return lambda *, name, unit, **_: self.created.append((kind, name, unit))
 
 
 def test_values_are_those_of_the_system() -> None:
