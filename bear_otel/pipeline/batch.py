@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from bear_otel.pipeline.forking import reset_in_child
-from bear_otel.pipeline.losses import UNITS
+from bear_otel.pipeline.losses import UNITS, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -257,5 +257,5 @@ class Batcher(Generic[T]):
         left = len(self._take(self._capacity))
         if left:
             self._losses.add(self._signal, "shutdown", left)
-            message = f"{left} {UNITS[self._signal]} were not sent before the end"
-            self._losses.say_trouble(self._signal, "queue", "shutdown", message)
+            unit = UNITS[self._signal]
+            logger.warning("%s: %d %s were not sent before the end", self._signal, left, unit)

@@ -56,6 +56,7 @@ class Sink:
 @contextmanager
 def running(sink: Sink, losses: Losses | None = None, **options: float) -> Iterator[Batcher[int]]:
     """Give a batcher before the sink; its thread ends with the block."""
+    before = set(threading.enumerate())
     arguments = {"delay_seconds": LONG, **options}
     batcher = Batcher(sink.export, signal="traces", losses=losses or Losses(), **arguments)  # type: ignore[arg-type]
     try:
@@ -63,6 +64,8 @@ def running(sink: Sink, losses: Losses | None = None, **options: float) -> Itera
     finally:
         sink.open.set()
         batcher.stop(0.0, lambda: None)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(5)
 
 
 def test_a_full_batch_goes_at_once_and_a_part_waits() -> None:
@@ -187,12 +190,13 @@ def test_stop_ends_at_its_deadline_and_counts_the_rest(caplog: pytest.LogCapture
 def test_stop_delivers_what_it_can() -> None:
     """A healthy exporter gets everything before the end, and the thread is gone."""
     sink, losses = Sink(), Losses()
+    before = set(threading.enumerate())
     with running(sink, losses) as batcher:
         batcher.put(1)
         assert batcher.stop(5.0, lambda: None) is True
+        assert set(threading.enumerate()) <= before
     assert sink.items == [1]
     assert losses.counts() == {}
-    assert not [t for t in threading.enumerate() if t.name == "bear-otel-traces"]
 
 
 def test_put_from_many_threads_is_counted_exactly() -> None:
