@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 BACKENDS = "backends/"
 OPTIONAL = (BACKENDS, "sources/", "security/")
 GATEWAYS = f"{PREFIX}GATEWAYS"
+KAFKA = f"{PREFIX}KAFKA_BROKERS"
 _LOOPBACK = ("127.", "localhost:", "[::1]:")
 
 
@@ -82,13 +83,7 @@ def choose(
     known = {variable for file in files.values() for variable in file.variables}
     environment = derive(unset_empty(environment, known))
     check_names(environment, known)
-    chosen = [files["base"], files["privacy"], files[f"roles/{role}"]]
-    if role == "agent":
-        chosen.append(
-            files["agent/many-gateways" if GATEWAYS in environment else "agent/one-gateway"]
-        )
-    elif environment.get(DECIDED_BY) == "collector":
-        chosen.append(files["sampling"])
+    chosen = [files[name] for name in _fixed(role, environment)]
     for name, file in files.items():
         if name.startswith(BACKENDS) and (backends or role == "agent"):
             if name.removeprefix(BACKENDS) in backends:
@@ -115,10 +110,8 @@ def describe(choice: Choice) -> str:
     grpc, http = (choice.value(f"{PREFIX}{door}_LISTEN") for door in ("GRPC", "HTTP"))
     fixed = {"base", f"roles/{choice.role}", *(file.name for file in choice.backends)}
     rows = [("takes", f"OTLP on {grpc} (gRPC) and {http} (HTTP)")]
-    if choice.role == "agent":
-        rows.append(("gateway", choice.value(f"{PREFIX}GATEWAY")))
-        if GATEWAYS in choice.environment:
-            rows.append(("traces", f"by trace id to {choice.value(GATEWAYS)}"))
+    ways = {"gateway": f"{PREFIX}GATEWAY", "traces to": GATEWAYS, "kafka": KAFKA}
+    rows += [(way, choice.value(name)) for way, name in ways.items() if choice.value(name)]
     rows += [(file.name.removeprefix(BACKENDS), file.sends) for file in choice.backends]
     rows.append(("also", ", ".join(f.name for f in choice.files if f.name not in fixed)))
     rows += [("extra", str(path)) for path in choice.extra]
@@ -132,6 +125,20 @@ def describe(choice: Choice) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {text}" for name, text in rows]
     return "\n".join([f"bear-otel collector: {choice.role}", *lines])
+
+
+def _fixed(role: str, environment: Mapping[str, str]) -> list[str]:
+    names = ["base", "privacy", f"roles/{role}"]
+    if role == "agent" and KAFKA in environment:
+        names.append("agent/kafka")
+    elif role == "agent":
+        traces = "agent/many-gateways" if GATEWAYS in environment else "agent/one-gateway"
+        names += ["agent/gateway", traces]
+    elif environment.get(DECIDED_BY) == "collector":
+        names.append("sampling")
+    if role == "gateway" and KAFKA in environment:
+        names.append("gateway/kafka")
+    return names
 
 
 def _is_on(

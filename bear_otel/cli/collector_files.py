@@ -49,7 +49,7 @@ def load_version(folder: Path) -> str:
 def load_files(folder: Path) -> dict[str, ConfigFile]:
     """Return every configuration file by name, such as `backends/datadog`."""
     top = ("base", "privacy", "sampling")
-    rooms = ("roles", "agent", "sources", "security", "backends")
+    rooms = ("roles", "agent", "gateway", "sources", "security", "backends")
     paths = [folder / f"{name}.yaml" for name in top]
     paths += [path for room in rooms for path in sorted((folder / room).glob("*.yaml"))]
     return {file.name: file for file in (_load(path, folder) for path in paths)}

@@ -50,7 +50,7 @@ _CHECKS: tuple[tuple[str, Callable[[str], bool], str], ...] = (
     (r"_URL$", _is_url, "http(s)://host[:port][/path]"),
     (r"_(LISTEN|ENDPOINT|GATEWAY)$", _is_address, "host:port"),
     (
-        r"_GATEWAYS$",
+        r"_(GATEWAYS|BROKERS)$",
         lambda v: all(map(_is_address, v.split(","))),
         "host:port,host:port without spaces",
     ),

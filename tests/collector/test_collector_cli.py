@@ -62,17 +62,17 @@ def test_an_agent_sends_to_its_gateways_and_leaves_keys_alone() -> None:
     )
     command = " ".join(
         f"--config file:{FOLDER}/{name}.yaml"
-        for name in ("base", "privacy", "roles/agent", "agent/many-gateways")
+        for name in ("base", "privacy", "roles/agent", "agent/gateway", "agent/many-gateways")
     )
     expected = f"""\
 bear-otel collector: agent
-  takes     OTLP on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP)
-  gateway   g:4317
-  traces    by trace id to a:4317,b:4317
-  also      privacy, agent/many-gateways
-  state     /var/lib/bear-otel
-  health    http://127.0.0.1:13133
-  not used  DD_API_KEY
+  takes      OTLP on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP)
+  gateway    g:4317
+  traces to  a:4317,b:4317
+  also       privacy, agent/gateway, agent/many-gateways
+  state      /var/lib/bear-otel
+  health     http://127.0.0.1:13133
+  not used   DD_API_KEY
 bear-otelcol {command}
 """
     assert (result.returncode, result.stdout, result.stderr) == (0, expected, "")

@@ -102,6 +102,16 @@ def test_the_other_layers_fit_every_role(binary: Path, tmp_path: Path) -> None:
     assert _validate_all(binary, choices) == {}
 
 
+def test_an_agent_through_kafka(binary: Path) -> None:
+    """The agent's half is checked; the lean binary has no Kafka receiver for the gateway's."""
+    environment = {f"{P}KAFKA_BROKERS": "kafka-0:9092,kafka-1:9092"}
+    choice = choose(FILES, environment, role="agent")
+    assert [file.name for file in choice.files] == ["base", "privacy", "roles/agent", "agent/kafka"]
+    assert _validate(binary, choice) is None
+    gateway = choose(FILES, environment | KEYS["datadog"], role="gateway")
+    assert "gateway/kafka" in {file.name for file in gateway.files}
+
+
 def test_a_wrong_key_in_an_extra_file_is_refused(binary: Path, tmp_path: Path) -> None:
     """The opposite: `validate` does look."""
     extra = tmp_path / "extra.yaml"

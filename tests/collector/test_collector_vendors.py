@@ -186,9 +186,10 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[..., int]]:
         pytest.skip("no Prometheus: apt-get install prometheus")
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(scrape: list[dict[str, Any]], port: int) -> int:
+    def start(port: int, **settings: Any) -> int:
         config = tmp_path / "prometheus.yml"
-        config.write_text(json.dumps({"scrape_configs": scrape}))
+        every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        config.write_text(json.dumps({"global": every, **settings}))
         with (tmp_path / "prometheus.log").open("ab") as log:
             started.append(
                 subprocess.Popen(
@@ -228,17 +229,38 @@ def test_prometheus_scrapes_what_was_sent(
     assert one.send(sum_request("shop.orders", 25, time.time_ns())) == 200
     scrape = {
         "job_name": "bear-otel",
-        "scrape_interval": "1s",
         "honor_labels": True,
         "static_configs": [{"targets": [f"127.0.0.1:{page}"]}],
     }
-    port = prometheus([scrape], free_port())
+    port = prometheus(free_port(), scrape_configs=[scrape])
     wait_until(lambda: _query(port, "shop_orders_total"), what="the series")
     [(labels, value)] = _query(port, "shop_orders_total")
     assert (labels["job"], labels["instance"], value) == ("shop", "instance-1", "25")
     [(info, _)] = _query(port, "target_info")
     assert info["deployment_environment_name"] == "test"
     assert info["bear_deployment_id"] == "2026-11-24.1"
+
+
+def test_a_loss_raises_its_alert(
+    collector: Callable[..., Collector], prometheus: Callable[..., int]
+) -> None:
+    """From the first record that a wrong key costs, in a real Prometheus with the shipped rules."""
+    _, one = _new_relic(collector, "wrong-key")
+    targets = {
+        "job_name": "collector",
+        "static_configs": [{"targets": [f"127.0.0.1:{one.metrics}"]}],
+    }
+    rules = find_folder() / "deploy" / "prometheus" / "collector-alerts.yml"
+    port = prometheus(free_port(), scrape_configs=[targets], rule_files=[str(rules)])
+
+    def firing() -> set[str]:
+        alerts = (_get(port, "/api/v1/alerts") or {"data": {"alerts": []}})["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+    wait_until(lambda: _query(port, 'up{job="collector"} == 1'), what="a scrape")
+    assert firing() == set()
+    assert one.send(log_request(["hello"])) == 200
+    wait_until(lambda: firing() == {"CollectorLosesData"}, what="the alert")
 
 
 def test_remote_write_survives_an_outage_and_a_kill(
@@ -252,7 +274,7 @@ def test_remote_write_survives_an_outage_and_a_kill(
     wait_until(lambda: one.metric("otelcol_exporter_sent_metric_points") == 1)
     one.stop(9)  # pyright: ignore[reportArgumentType]
     one.start()
-    prometheus([], port)
+    prometheus(port)
     wait_until(lambda: _query(port, "shop_orders_total"), seconds=30, what="the series")
     [(labels, value)] = _query(port, "shop_orders_total")
     assert (labels["job"], labels["instance"], value) == ("shop", "instance-1", "7")
