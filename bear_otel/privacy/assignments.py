@@ -33,7 +33,13 @@ _NAMED = re.compile(
     r"""[\s,;]{1,8}(?:\\{0,4}["'])?(?:value|val|text|content)(?:\\{0,4}["'])?\s{0,2}[=:]\s{0,2}(\\{0,4}["'])((?:(?!\2).){1,2048})\2""",
     re.IGNORECASE | re.DOTALL,
 )
+_LISTED = re.compile(
+    r"""\b(?:name|key): ["']?([\w.-]{2,64})["']?\r?\n[ \t]*(?:value|val): +(["']?)([^\n]{1,2048}?)\2[ \t]*(?=\r?\n|$)"""
+    r"|\bName=([\w.-]{2,64}),\s?Value=()([^,\s}]{1,2048})"
+)
 _ELEMENT = re.compile(r"<([\w:.\-]{2,48})(?:\s[^<>]{0,200})?>([^<>]{1,2048})</")
+_TAG = re.compile(r"<[A-Za-z][^<>]{0,1024}>?")
+_TAG_PART = re.compile(r"""\b(name|key|id|type|property|value|content)\s?=\s?["']([^"'<>]{1,512})""", re.IGNORECASE)
 _FORM_PART = re.compile(
     r"""name=["']?([\w.\-\[\]]{2,64})["']?[^\r\n]{0,100}(?:\r?\n){2}([^\r\n]{1,2048})"""
 )
@@ -119,6 +125,15 @@ def _structured(text: str, lower: str) -> Iterator[Finding]:
     if "value" in lower or '"content"' in lower:
         for found in _NAMED.finditer(text):
             yield from _whole(found, 1, 3)
+        for found in _LISTED.finditer(text):
+            yield from _whole(found, 1, 3) if found[1] else _whole(found, 4, 6)
+    if "<" in text and "value" in lower:
+        for tag in _TAG.finditer(text):
+            parts = {m[1].lower(): m for m in _TAG_PART.finditer(text, *tag.span())}
+            value = parts.get("value") or parts.get("content")
+            for name in ("name", "key", "id", "type", "property"):
+                if value is not None and name in parts:
+                    yield from _judged(text, parts[name][2], parts[name].start(2), value.span(2))
     if "</" in text:
         for found in _ELEMENT.finditer(text):
             yield from _whole(found, 1, 2)
@@ -128,10 +143,14 @@ def _structured(text: str, lower: str) -> Iterator[Finding]:
 
 
 def _whole(found: re.Match[str], key: int, value: int) -> Iterator[Finding]:
-    hit = classify_words(split_words(found[key]))
-    if hit is None or hit[0] == "sql":
+    yield from _judged(found.string, found[key], found.start(key), found.span(value))
+
+
+def _judged(text: str, key: str, key_start: int, bounds: tuple[int, int]) -> Iterator[Finding]:
+    hit = classify_words(split_words(key))
+    if hit is None or hit[0] in ("sql", "likely"):
         return
-    pair = Pair(hit, found.start(key), found.start(value), "=", quoted=True)
-    extent = value_extent(found.string, pair, bounds=found.span(value))
+    pair = Pair(hit, key_start, bounds[0], "=", quoted=True)
+    extent = value_extent(text, pair, bounds=bounds)
     if extent is not None:
         yield Finding(extent[0], extent[1], extent[2], f"key word: {hit[2]}")

@@ -140,6 +140,18 @@ def find_store_commands(text: str, lower: str) -> Iterator[Finding]:
                     )
 
 
+_REDIS_VERB = re.compile(
+    r"\s*(?:SET|GET|SETEX|PSETEX|SETNX|GETSET|GETEX|GETDEL|APPEND|MSET|MSETNX|MGET|HSET|HGET|HMSET|HMGET|HSETNX|HDEL|HGETALL|LPUSH|RPUSH|LPOP|RPOP|LRANGE|LREM|LINSERT|SADD|SREM"
+    r"|SISMEMBER|SMEMBERS|ZADD|ZREM|ZSCORE|ZRANGE\w*|PUBLISH|SUBSCRIBE|XADD|XREAD|PFADD|GEOADD|EVAL|EVALSHA|DEL|UNLINK|EXISTS|EXPIRE|TTL|INCR|INCRBY|DECR|AUTH|HELLO|KEYS|SCAN|CONFIG|ACL|FT\.\w+|JSON\.\w+)"
+    r"(?=\s(?!\S+\s*(?:=|TO\b)|(?:SESSION|LOCAL|GLOBAL|TRANSACTION|NAMES|ROLE|TIME|SCHEMA|CHARACTER|CONSTRAINTS)\b))", re.IGNORECASE,
+)
+
+
+def is_redis(text: str) -> bool:
+    """Say whether a statement without a named system reads as a Redis command."""
+    return _REDIS_VERB.match(text) is not None
+
+
 def find_redis_arguments(text: str) -> Iterator[Finding]:
     """Yield all arguments of a text that is Redis commands, one a line."""
     for line in re.finditer(r"[^\n]+", text):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _AT = re.compile(r"@|%(?:25)?40|\\u0040|&#64;|＠", re.IGNORECASE)
 # Read backwards from the sign, so that a long run without one costs nothing.
 _LOCAL_REVERSED = re.compile(
-    r"""(?:[\w!#$&*+/?^`{|}~.\-%]|(?<=\w)['’](?=\w)){1,64}|"[^"\n]{1,62}\""""
+    r"""(?:[A-Za-z0-9\u00c0-\u024f_!#$&*+/?^`{|}~.\-%]|(?<=\w)['’](?=\w)){1,64}|"[^"\n]{1,62}\"|[^\W\d_a-zA-Z][\w.\-]{0,63}"""
 )
 # `scheme://user:secret@host` is no address; urls.py takes the user info.
 _USER_INFO = re.compile(r"://[^\s/?#\"'<>]{0,126}\Z")
@@ -22,7 +22,7 @@ _SHOWN_REVERSED = re.compile(
     r"\"[^\"\n]{1,78}\"|(?:[\w'’.-]*[^\W\d_a-z][ ]){0,4}[\w'’.-]*[^\W\d_a-z](?![\w])"
 )
 _DOMAIN = re.compile(
-    r"(?:[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.|%2e)){1,8}(?:xn--[a-z0-9-]{2,40}|[^\W\d_]{2,24})(?![\w])"
+    r"(?:[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.|%2e)){1,8}(?:xn--[a-z0-9-]{2,40}|[a-z]{2,24}(?![a-z0-9_])|[^\W\d_a-z]{2,24}(?![\w]))"
     r"|\[(?:\d{1,3}\.){3}\d{1,3}\]",
     re.IGNORECASE,
 )

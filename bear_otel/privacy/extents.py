@@ -100,7 +100,7 @@ def value_extent(
         code: Whether the pair stands in source code.
         bounds: Start and end of the value where the syntax has told them already.
     """
-    cls, kind, _ = pair.hit
+    cls, kind, phrase = pair.hit
     if bounds is not None:
         return _judge_quoted(text, *bounds, pair.hit, person=person)
     opened = _OPEN.match(text, pair.value_start)
@@ -113,7 +113,7 @@ def value_extent(
         end = _closing(text, start, opened[1])
         return _judge_quoted(text, start, end, pair.hit, person=person)
     if text[start] in "[{(" and not text.startswith("[REDACTED:", start):
-        if cls in ("likely", "ip", "geo", "sql"):
+        if cls in ("likely", "ip", "geo", "sql") and phrase != "auth":
             return None
         end = _balanced(text, start)
         inner = text[start + 1 : end - 1].strip()
@@ -222,7 +222,7 @@ def _header(text: str, start: int, pair: Pair) -> Extent | None:
     if kind == "cookie":
         return (start, end, kind) if "=" in value or looks_secret(first) else None
     if _MANY.match(value):
-        return start, _REST.match(text, start).end(), kind  # type: ignore[union-attr]
+        return start + len(first) + 1, _REST.match(text, start).end(), kind  # type: ignore[union-attr]
     scheme = _SCHEME.match(value)
     skip = scheme.end() if scheme else 0
     word = _COLON_TOKEN.match(text, start + skip)
@@ -230,7 +230,7 @@ def _header(text: str, start: int, pair: Pair) -> Extent | None:
         return None
     if scheme and is_prose(word.group()) and not looks_secret(word.group()):
         return None
-    return start, word.end(), kind
+    return start + skip, word.end(), kind
 
 
 def _secret(text: str, start: int, end: int, pair: Pair) -> Extent | None:

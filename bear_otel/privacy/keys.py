@@ -7,7 +7,14 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bear_otel.privacy.keytable import EXACT, NAMESPACES, PREFIXES
+from bear_otel.privacy.keytable import (
+    CONTENT_ENDS,
+    CONTENT_ROOTS,
+    EXACT,
+    KEPT,
+    NAMESPACES,
+    PREFIXES,
+)
 from bear_otel.privacy.words import META, NEUTRAL, PHRASES, STRONG
 
 KeyClass = Literal[
@@ -97,17 +104,35 @@ def classify(key: str) -> KeyRule:
     exact = EXACT.get(key)
     if exact is not None:
         return KeyRule(exact[0], exact[1], "semantic conventions", known=True)  # type: ignore[arg-type]
+    if key in KEPT:
+        return KeyRule("keep", "", "semantic conventions", known=True)
     lower = key.lower()
     for prefix, (cls, kind) in PREFIXES.items():
         if lower.startswith(prefix):
             return _behind_prefix(cls, kind, key[len(prefix) :])
-    known = lower.partition(".")[0] in NAMESPACES
+    parts = lower.split(".")
+    known = parts[0] in NAMESPACES
+    if _is_content(parts):
+        return KeyRule("content", "", "content of GenAI", known=True)
     hit = classify_words(split_words(key))
-    if hit is not None:
+    kept = any(".".join(parts[:length]) + "." in KEPT for length in range(1, len(parts)))
+    if hit is not None and not (kept and hit[0] == "likely"):
         return KeyRule(hit[0], hit[1], f"key word: {hit[2]}", known=known)  # type: ignore[arg-type]
-    if known:
+    if kept and not _FREE.search(lower):
         return KeyRule("keep", "", "semantic conventions", known=True)
-    return SCAN
+    return KeyRule("scan", "", "semantic conventions", known=True) if known else SCAN
+
+
+# Parts of platform keys that hold what anybody wrote there.
+_FREE = re.compile(r"annotation|label|tag|description|message|title|comment|subject|text|reason")
+
+
+def _is_content(parts: list[str]) -> bool:
+    """Say whether a key names what a prompt, an answer or a tool call says."""
+    if parts[0] not in CONTENT_ROOTS or len(parts) == 1:
+        return False
+    last = next((part for part in reversed(parts) if not part.isdigit()), "")
+    return last in CONTENT_ENDS and not (parts[0] in ("message", "document") and last == "value")
 
 
 def _behind_prefix(cls: str, kind: str, rest: str) -> KeyRule:

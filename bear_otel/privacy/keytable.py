@@ -59,17 +59,6 @@ _BY_CLASS: Final[dict[str, str]] = {
         " aws.s3.delete gen_ai.conversation.id messaging.message.conversation_id"
         " code.file.path code.filepath app.screen.coordinate.x app.screen.coordinate.y"
     ),
-    "keep": (
-        "db.user cloud.account.id file.owner.id process.user.id process.real_user.id"
-        " process.saved_user.id azure.client.id messaging.client.id gen_ai.token.type"
-        " gen_ai.usage.input_tokens gen_ai.usage.output_tokens gen_ai.usage.completion_tokens"
-        " gen_ai.usage.prompt_tokens gen_ai.request.max_tokens error.type event.name"
-        " user_agent.name user_agent.version user_agent.original http.user_agent mcp.session.id"
-        " aws.secretsmanager.secret.arn process.session_leader.pid user.roles enduser.role"
-        " gen_ai.usage.cache_creation.input_tokens gen_ai.usage.cache_read.input_tokens"
-        " gen_ai.usage.reasoning.output_tokens server.address net.peer.name net.host.name http.host"
-        " http.server_name tls.client.server_name peer.service host.name"
-    ),
 }
 EXACT: Final[dict[str, tuple[str, str]]] = {
     key: (name.partition(" ")[0], name.partition(" ")[2])
@@ -93,16 +82,85 @@ PREFIXES: Final[dict[str, tuple[str, str]]] = {
     "process.environment_variable.": ("environment", ""),
 }
 
+# Keys, or the beginnings of keys (with a dot at the end), whose values come from the platform or from
+# a short list of words: only unmistakable formats are looked for.
+_KEPT: Final = """
+    http.request.method http.response.status_code http.route http.method http.status_code http.scheme
+    http.flavor http.request.method_original http.request.body.size http.response.body.size
+    http.request.size http.response.size http.request.resend_count http.connection.state
+    http.server_name http.host http.user_agent
+    url.scheme url.domain url.extension url.port url.subdomain url.top_level_domain
+    url.registered_domain
+    network.protocol. network.transport network.type network.io. network.peer.port network.local.port
+    network.connection. network.interface. network.carrier.name network.carrier.mcc network.carrier.mnc
+    net.transport net.peer.port net.host.port net.peer.name net.host.name net.protocol. net.sock.family
+    net.sock.peer.name
+    server. client.port source.port destination.port peer.service
+    db.system db.system.name db.operation db.operation.name db.operation.batch.size db.collection.name
+    db.namespace db.name db.sql.table db.query.summary db.response. db.client. db.instance.id
+    db.stored_procedure.name db.cassandra. db.cosmosdb. db.redis.database_index db.mongodb.collection
+    db.mssql.instance_name db.jdbc. db.user db.elasticsearch.cluster.name db.elasticsearch.node.name
+    rpc.system rpc.system.name rpc.service rpc.method rpc.grpc.status_code rpc.response.status_code
+    rpc.message. rpc.connect_rpc.error_code rpc.jsonrpc.version rpc.jsonrpc.error_code
+    messaging.system messaging.operation messaging.operation. messaging.destination.
+    messaging.destination_publish. messaging.batch. messaging.consumer. messaging.kafka.offset
+    messaging.kafka.message.offset messaging.kafka.message.tombstone messaging.kafka.destination.
+    messaging.kafka.consumer. messaging.kafka.cluster. messaging.message.body. messaging.message.id
+    messaging.message.envelope. messaging.client.id messaging.eventhubs. messaging.rabbitmq.
+    messaging.servicebus.
+    service. telemetry. deployment. otel.scope. otel.library. otel.status_code otel.component.
+    otel.span. otel.event.
+    k8s. container.id container.name container.image. container.runtime container.runtime.
+    container.cpu. container.csi. cloud. os. oci. openshift. heroku. faas. gcp. azure. aws. az.
+    cpu. cpython. system. jvm. v8js. nodejs. dotnet. aspnetcore. kestrel. signalr. go. hw. disk. zos.
+    linux. mainframe. nfs. oracle. oracle_cloud. pprof. webengine. thread. cicd. test. artifact.
+    security_rule. vcs.repository. vcs.ref. vcs.change. vcs.provider. vcs.revision_delta. vcs.line_change.
+    host.name host.id host.type host.arch host.image. host.cpu.
+    process.pid process.parent_pid process.vpid process.runtime. process.executable.name
+    process.executable.build_id. process.context_switch. process.cpu. process.paging. process.state
+    process.status process.creation. process.exit. process.interactive process.args_count
+    process.group_leader. process.session_leader. process.linux. process.user.id
+    process.real_user.id process.saved_user.id
+    code.function code.function.name code.namespace code.line. code.lineno code.column
+    code.column.number
+    error.type event.name exception.type exception.escaped log.iostream log.record.uid
+    user_agent. user.roles enduser.role file.owner.id file.group. file.size file.extension file.mode
+    gen_ai.operation.name gen_ai.system gen_ai.provider.name gen_ai.request. gen_ai.response.
+    gen_ai.usage. gen_ai.token. gen_ai.output.type gen_ai.agent.id gen_ai.agent.name
+    gen_ai.agent.version gen_ai.tool.name gen_ai.tool.type gen_ai.tool.call.id gen_ai.embeddings.
+    gen_ai.data_source. gen_ai.openai. gen_ai.workflow. gen_ai.prompt.name gen_ai.evaluation.name
+    gen_ai.evaluation.score. openai. mcp.method. mcp.protocol. mcp.session.id
+    feature_flag.key feature_flag.provider. feature_flag.variant feature_flag.result.variant
+    feature_flag.result.reason feature_flag.set. feature_flag.version
+    graphql.operation. browser.brands browser.mobile browser.platform browser.language
+    browser.web_vital. dns. tls. jsonrpc. geo.continent. geo.country. geo.region. geo.locality.
+    cassandra. elasticsearch. state pool. peer. profile.frame. message. opentracing. bear.
+"""
+KEPT: Final = frozenset(_KEPT.split())
+
 # The first words of the conventions' keys. A key under them is known: strict mode lets it pass.
 NAMESPACES: Final = frozenset(
-    (
-        "app artifact aws az azure bear browser cassandra cicd client cloud cloudevents cloudfoundry"
-        " code container cpu cpython db deployment destination device disk dns elasticsearch"
-        " enduser error event exception faas feature_flag file gcp gen_ai geo graphql heroku host"
-        " http hw jsonrpc jvm k8s linux log mainframe mcp message messaging net network nfs oci"
-        " onc_rpc openai openshift opentracing oracle oracle_cloud os otel peer pool pprof process"
-        " profile rpc security_rule server service session source state system telemetry test"
-        " thread tls url user user_agent v8js vcs webengine zos nodejs dotnet aspnetcore kestrel"
-        " signalr go peer"
-    ).split()
+    [
+        *(key.partition(".")[0] for key in (*KEPT, *EXACT)),
+        *("client", "source", "destination", "session", "device", "app", "onc_rpc"),
+    ]
+)
+
+# What people and models say to each other: the conventions' keys, and those of the libraries that
+# had their own first.
+CONTENT_ROOTS: Final = frozenset(
+    """
+    gen_ai llm ai openai anthropic langchain langsmith langgraph traceloop langfuse openinference crewai
+    haystack llamaindex pydantic_ai input output message tool retrieval reranker embedding document
+    mcp agent completion prompt lk vertexai bedrock
+    """.split()
+)
+CONTENT_ENDS: Final = frozenset(
+    """
+    prompt prompts completion completions content contents messages input output inputs outputs
+    input_messages output_messages system_instructions instructions arguments args result results
+    documents text query response reasoning variables parameters thinking transcript answer question
+    value user_message assistant_message final_result tool_arguments tool_response object json
+    all_messages all_messages_events page_content embedding_text refusal system
+    """.split()
 )

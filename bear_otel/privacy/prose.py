@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SECRET = re.compile(
     r"\b(?P<word>pass(?:word|wd|phrase|code)|pwd|pin(?:\scode)?|secret(?:\skey)?|token|api[- _]?key|access\skey|private\skey|license\skey|credentials?|passwort|kennwort|contrase[nñ]a|clave|mot\sde\spasse|senha"
     r"|wachtwoord|lösenord|has[lł]o|парол[ья]|otp|cvv2?|cvc2?|jwt|bearer|api\stoken|session\sid|ключ|токен)\b[\"']?"
-    r"(?:\s?(?P<link>=|:|->|=>|→|(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset|updated|rotated)\sto|is(?:\snow)?|was|to|as|with\svalue|value|of|ist|lautet|es|est|é|jest|är|er|on)\s)?\s?"
+    r"(?:\s?(?P<sign>->|=>|→)\s?|\s(?P<link>(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset|updated|rotated)\sto|is(?:\snow)?|was|to|as|with\svalue|value|of|ist|lautet|es|est|é|jest|är|er|on)\s|\s|(?=[\"'“`]))"
     r"(?P<quote>[\"'“`])?(?P<value>[\w!@#$%^&*+~.\-/][^\s\"'“”`,;<>]{0,511})", re.IGNORECASE,
 )  # fmt: skip
 SECRET_GATES: Final = (
@@ -96,7 +96,7 @@ _ID = re.compile(
     r"|pesel|bsn|personnummer|fødselsnummer|fodselsnummer|cpr|hetu|henkilötunnus|curp|rut|cuit|cuil|nric|mrn|medicare|medical\srecord|patient|tfn|tax\sfile|emirates\sid|iqama|cnp|egn|oib|jmbg|amka|kimlik\w*|снилс|инн|身份证\w*|주민등록번호|my\s?number|マイナンバー"
     r"|account|acct|bank\saccount|routing|sort\scode|konto\w*|imei|imsi|iccid|vin|policy|member(?:ship)?|insurance|employee|customer|kunden?|patienten?|student|citizen|resident|voter|visa)\b"
     r"(?:[ \t]?(?:number|no\.?|nr\.?|num\.?|nummer|id|is|was|card|código|numero|numéro|número|#|:|=|ist|es|est|plate|record|(?:id)?nr|ending)){0,4}[ \t:#]?[ \t]?"
-    r"((?:[A-Z]{1,3}[ -]?)?\d(?:[ ./\-]?[A-Z\d]){3,24}|[A-Z]{1,6}\d[\dA-Z]{3,18})(?![\w])", re.IGNORECASE,
+    r"((?:[A-Z]{1,3}[ -]?)?\d[\dA-Z]{0,20}(?:[ ./\-]\d[\dA-Z]{0,12}){0,7}(?:[ -][A-Z]\b)?|[A-Z]{1,6}\d[\dA-Z]{3,18})(?![\w])", re.IGNORECASE,
 )  # fmt: skip
 # Words that need `number`, `no` or `#` behind them before a number is a person's.
 _ID_LOOSE: Final = frozenset(
@@ -132,7 +132,7 @@ _STREET_GATES: Final = (
     "ul.", "ulica", "ул.", "улица", "chemin", "allée", "quai", "impasse", "cours",
 )  # fmt: skip
 _GEO = re.compile(
-    r"\b(?:lat(?:itude)?|lon(?:gitude)?|lng|coord\w*|gps|location|position|located|at|point)\b[^\n\d+-]{0,12}([-+]?\d{1,3}\.\d{3,15}\s?°?\s?[NSEW]?(?:\s?[,; ]\s?[-+]?\d{1,3}\.\d{3,15}\s?°?\s?[NSEW]?)?)",
+    r"\b(?:lat(?:itude)?|lon(?:gitude)?|lng|coord\w*|gps|location|position|located|at|point)\b[^\n\d+-]{0,12}([-+]?\d{1,3}\.\d{3,15}(?:\s?°)?(?:\s?[NSEW]\b)?(?:\s?[,; ]\s?[-+]?\d{1,3}\.\d{3,15}(?:\s?°)?(?:\s?[NSEW]\b)?)?)",
     re.IGNORECASE,
 )
 _POINT = re.compile(r"\bPOINT\s?Z?\s?\(\s?([-+]?\d{1,3}\.\d+\s[-+]?\d{1,3}\.\d+)", re.IGNORECASE)
@@ -143,7 +143,7 @@ def find_secrets_in_prose(text: str, lower: str) -> Iterator[Finding]:  # noqa: 
     """Yield secrets that a sentence names."""
     for found in _SECRET.finditer(text):
         value = found["value"].rstrip(".!?)]}>")
-        link = " ".join((found["link"] or "").lower().split())
+        link = found["sign"] or " ".join((found["link"] or "").lower().split())
         start = found.start("value")
         if (
             not value

@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(
 _CODE = re.compile(
     r"(?:self|cls|this|os|request|req|settings|config|cfg|conf|args|kwargs|options|opts|env|environ|process"
     r"|ctx|context|params|data|form|body|payload|event|user|row|obj|vault|secrets)(?:\.[A-Za-z_]\w*|\[).*"
-    r"|[A-Za-z_][\w.]*\(.*|(?:await|new|lambda|yield|return|not|async|typeof|f\"|f')\b.*",
+    r"|[A-Za-z_][\w.]*[({].*|(?:await|new|lambda|yield|return|not|async|typeof|f\"|f')\b.*",
     re.DOTALL,
 )
 # Words that follow `password:` or `token is` when the text speaks about it.

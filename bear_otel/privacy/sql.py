@@ -64,6 +64,7 @@ _START = re.compile(
 _END = re.compile(
     r"\n\s*\n|;\s+(?=[A-Za-z]+[ :=])|\]\n|\n(?=\[)|\n(?=(?:DETAIL|HINT|LINE|CONTEXT|\s+\^))"
 )
+_AMBIGUOUS = re.compile(r"(?<![eE\w'])'(?:[^'\\]|'')*\\'")
 _QUESTION: Final = "?"
 GATES: Final = (
     "select", "insert", "update", "delete", "merge", "replace into", "where ", "values", "create user", "create role", "alter user", "alter role",
@@ -116,9 +117,10 @@ def find_literals(
     dialect = dialect.lower()
     backslash = dialect in _BACKSLASH
     if dialect not in _KNOWN and "\\'" in text[start:end]:
-        first = text.find("'", start, end)  # nobody can say where this text ends: fail closed
-        yield Finding(first, end, "sql", "SQL literal: ambiguous quotes", _QUESTION)
-        end = first
+        ambiguous = _AMBIGUOUS.search(text, start, end)
+        if ambiguous is not None:  # nobody can say where this text ends: fail closed
+            yield Finding(ambiguous.start(), end, "sql", "SQL literal: ambiguous quotes", _QUESTION)
+            end = ambiguous.start()
     previous = ""
     structure = False
     for token in _TOKENS["backslash" if backslash else "standard"].finditer(text, start, end):

@@ -24,11 +24,12 @@ _SECRET_PATH = re.compile(
     r"|unsubscribe|magic|magic[-_]?link|token|tokens|share|shared|auth|callback|key|keys|secret|secrets|s|join|accept|optout|webhook|webhooks|hooks?|bot|sso|otp|session|sessions)"
     r"/(?!\{|<|:|\[REDACTED)([^/\s?#&\"'<>,;)\]]{6,512})", re.IGNORECASE,
 )  # fmt: skip
-_SEGMENT = re.compile(r"[^/?#]+")
+_SEGMENT = re.compile(r"/([\w~%=+-]{22,512})(?![\w.:])")
 _PARAMETER = re.compile(r"([^&;=?#]{1,128})=([^&;#]*)")
 _SCHEMELESS = re.compile(
-    r"(?<![\w/:@.-])([A-Za-z]\w{0,30}/[^\s/@\"':,()]{1,64})@(?://)?[\w.-]{1,100}(?::\d{2,5})?(?:/\w+)?"
+    r"(?:(?<![\w/:@.-])|(?<=thin:)|(?<=oci:))([A-Za-z]\w{0,30}/[^\s/@\"':,()]{1,64})@(?://)?[\w.-]{1,100}(?::\d{2,5})?(?:/\w+)?"
 )
+_NO_SCHEME = re.compile(r"(?<!:)//([^\s/@:]{1,64}:[^\s/@]{1,256})@(?=[\w.-])")
 # Parameters that say how to answer, not for whom.
 _ALLOWED: Final = frozenset(
     """
@@ -38,7 +39,7 @@ _ALLOWED: Final = frozenset(
     sslmode ssl tls application_name connect_timeout pool_size max_overflow replicaset retrywrites w authsource
     authmechanism readpreference driver encrypt trustservercertificate usessl servertimezone characterencoding
     utm_source utm_medium dry_run force recursive depth interval step period granularity unit currency timezone tz
-    role_type stream async wait db protocol heartbeat channel_max frame_max vhost prefetch compress compression
+    role_type token_type expires_in stream async wait db protocol heartbeat channel_max frame_max vhost prefetch compress compression
     """.split()
 )
 _PLAIN = re.compile(r"[\w.,:+\-/ ]{0,32}")
@@ -61,6 +62,7 @@ def find_urls(text: str, lower: str) -> Iterator[Finding]:
             yield from _query(text, text.index("?", found.start()) + 1, found.end())
     if "/" in text:
         yield from _person_segments(text, 0, len(text))
+        yield from _telling_segments(text, 0, len(text))
     if "@" in text and "/" in text:
         for found in _SCHEMELESS.finditer(text):
             user, _, secret = found[1].partition("/")
@@ -71,8 +73,9 @@ def find_urls(text: str, lower: str) -> Iterator[Finding]:
                 and digit_or_db(found.group(), user)
             ):
                 yield Finding(found.start(1), found.end(1), "password", "credentials before a host")
-    if "%2540" in lower:
-        return
+    if "//" in text and "@" in text:
+        for found in _NO_SCHEME.finditer(text):
+            yield Finding(*found.span(1), "password", "user info of a URL")
 
 
 def digit_or_db(target: str, user: str) -> bool:
@@ -122,15 +125,8 @@ def _authority(text: str, start: int, end: int, scheme: str) -> Iterator[Finding
 def _path(text: str, start: int, end: int, *, whole: bool) -> Iterator[Finding]:
     mark = re.compile(r"[?#]").search(text, start, end)
     path_end = mark.start() if mark else end
-    for segment in _SEGMENT.finditer(text, start, path_end):
-        value = segment.group()
-        if _is_token(value):
-            yield Finding(segment.start(), segment.end(), "token", "random path segment")
-    for found in _SECRET_PATH.finditer(text, start, path_end):
-        if digit_count(found[1]) and "." not in found[1]:
-            yield Finding(
-                found.start(1), found.end(1), "token", "path segment behind a telling one"
-            )
+    if whole:
+        yield from _telling_segments(text, start, path_end)
     if mark is None:
         return
     fragment = text.find("#", path_end, end)
@@ -138,8 +134,20 @@ def _path(text: str, start: int, end: int, *, whole: bool) -> Iterator[Finding]:
         yield from _query(text, path_end + 1, fragment if fragment >= 0 else end)
     if fragment >= 0:
         value = text[fragment + 1 : end]
-        if value and not is_clean(value) and (whole or not _SLUG.fullmatch(value)):
+        if "=" in value and not value.startswith(":~:"):
+            yield from _query(text, fragment + 1, end)
+        elif value and not is_clean(value) and (whole or not _SLUG.fullmatch(value)):
             yield Finding(fragment + 1, end, "query", "fragment of a URL")
+
+
+def _telling_segments(text: str, start: int, end: int) -> Iterator[Finding]:
+    """Yield path segments that are random, or stand behind one such as `/reset/`."""
+    for segment in _SEGMENT.finditer(text, start, end):
+        if _is_token(segment[1]):
+            yield Finding(*segment.span(1), "token", "random path segment")
+    for found in _SECRET_PATH.finditer(text, start, end):
+        if digit_count(found[1]) and "." not in found[1]:
+            yield Finding(*found.span(1), "token", "path segment behind a telling one")
 
 
 def _is_token(segment: str) -> bool:

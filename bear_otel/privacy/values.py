@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from bear_otel.privacy.commands import find_json_values, find_redis_arguments
+from bear_otel.privacy.commands import find_json_values, find_redis_arguments, is_redis
 from bear_otel.privacy.extents import is_likely
 from bear_otel.privacy.findings import Finding, merge
 from bear_otel.privacy.markers import is_clean
@@ -77,9 +77,9 @@ def find_in_value(rule: KeyRule, text: str, context: str = "") -> list[Finding]:
 
 def _statement(text: str, dialect: str) -> Iterable[Finding]:
     dialect = dialect.lower()
-    if dialect in _REDIS:
+    if dialect in _REDIS or (not dialect and is_redis(text)):
         return find_redis_arguments(text)
-    if dialect in _JSON or (not dialect and text.lstrip()[:1] in ("{", "[")):
+    if dialect in _JSON or (not dialect and re.match(r"\s*(?:[\w.$]+\s+)?[\[{]|db\.", text)):
         return find_json_values(text)
     return find_literals(text, dialect=dialect)
 

@@ -22,6 +22,8 @@ _DEEPEST: Final = 16
 _MOST_NODES: Final = 4096
 _MOST_TEXT: Final = 131_072
 _LARGE: Final = 10**11
+# `auth=("user", "password")`, as HTTP clients take it.
+_CREDENTIALS: Final = KeyRule("secret", "password", "key word: auth")
 # Values that cannot hold a text.
 _INERT: Final = (date, time, timedelta, tzinfo, Decimal, UUID, complex)
 _PERSONAL: Final = frozenset(("email", "phone", "birthdate", "address", "id", "iban", "name"))
@@ -64,6 +66,8 @@ class Walk:
             return self._bytes(known, bytes(value))
         if known.constant is not None or known.rule.cls in ("secret", "personal"):
             return self._whole(known, value)
+        if known.rule.source == "key word: auth" and isinstance(value, (list, tuple)):
+            return self._whole(self._scrubber.judge(known.name, _CREDENTIALS), value)
         if isinstance(value, Mapping):
             return self._mapping(known, value, depth)
         if isinstance(value, (Sequence, Set)):

@@ -127,6 +127,10 @@ _TABLE: Final[dict[str, str]] = {
         abha, ssnit, nin, ird number, pps number, ppsn, pps, ein, imss, social insurance
         """,
     "personal device": "imei, imsi, iccid, idfa, idfv, gaid, advertising id, android id, device id, deviceid, device uuid, udid",
+    "personal row": """
+        statement parameters, query parameters, sql parameters, query params, sql params, bind parameters, bind params,
+        bind variables, bound parameters, query args, sql args, statement args, statement params, bind values
+        """,
     "personal mac": "mac address, macaddress, mac addr, hwaddr, hw addr, ethernet address, bssid",
     "personal iban": """
         iban, iban number, bank account, bank account number, account number, accountnumber, account no, accountno,
@@ -179,7 +183,7 @@ _TABLE: Final[dict[str, str]] = {
         reviewer name, assignee name, assignee, manager name, creator name, editor name, approver, requested by name, kin
         """,
     "likely user": """
-        user, login, owner, requested by, created by, updated by, usr, principal, actor, member, subject, login user,
+        user, login, owner, requested by, created by, updated by, usr, principal, actor, member, login user,
         impersonator, handle, operator, assigned to, approved by, submitted by, modified by, deleted by, invited by, account user
         """,
     "likely email": "mail, from, to, cc, bcc, recipients, contact, sender",
