@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def python_with(*requirements: str) -> Path:
     """Return the interpreter of an environment that has this checkout and the requirements.
 
-    The environment is made anew when the requirements, the interpreter or `pyproject.toml` change;
-    our own code is installed editable, so it is always the current one.
+    It is made anew when the requirements, the interpreter or the project's metadata change; our own
+    code is installed editable, so it is always the current one.
 
     Args:
         requirements: As `pip install` takes them, such as `sqlalchemy==1.4.*`.
@@ -25,8 +26,9 @@ def python_with(*requirements: str) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     venvs = cache / "bear-otel" / "venvs"
     venvs.mkdir(parents=True, exist_ok=True)
-    contents = (*requirements, sys.version, str(ROOT), (ROOT / "pyproject.toml").read_text())
-    digest = hashlib.sha256("\0".join(contents).encode()).hexdigest()[:12]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    contents = repr((requirements, sys.version, ROOT, project))
+    digest = hashlib.sha256(contents.encode()).hexdigest()[:12]
     venv = venvs / f"{''.join(c for c in requirements[0] if c.isalnum())}-{digest}"
     python = venv / "bin" / "python"
     with (venvs / f"{venv.name}.lock").open("w") as lock:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
     from sqlalchemy.engine import Connection, ExceptionContext
 
+    from bear_otel.sources.database_names import Database
+
 _log = logging.getLogger(__name__)
 
 # SQLAlchemy makes one execution context a call, and means it to carry such things.
@@ -63,8 +65,9 @@ def watch_database(
         tracer: Makes one CLIENT span a query.
         meter: Makes the instruments of the catalogue's source `database`.
         logger: Emits an event for each slow query; None for no event.
-        scrub_sql: Takes a statement and its `db.system.name`, returns it without values. It runs
-            once for each statement and database, as long as the answer stays cached.
+        scrub_sql: Takes a statement and its `db.system.name`, returns it without values. What it
+            gets may be cut off inside of a literal. It runs once for each statement and database,
+            as long as the answer stays cached.
         slow_query_seconds: Time from which a query is slow; None for no event.
 
     Returns:
@@ -187,33 +190,31 @@ class _Listener:
 
     def handle_error(self, error: ExceptionContext) -> None:
         try:
-            # Without a connection it could not be opened; without a call it was BEGIN, COMMIT or
-            # ROLLBACK, of which SQLAlchemy announces the start only.
-            if error.connection is None:
+            if error.connection is None:  # it could not be opened, which the other watch sees
                 return
             dialect = error.connection.dialect
-            database = self._databases.get(dialect) or self._databases.meet(error.connection.engine)
-            failure = error_attributes(error.original_exception, dialect)
-            code = failure.get(DB_RESPONSE_STATUS_CODE)
-            problem = lock_problem(database.system, code)
-            if problem:
-                self._lock_problems[problem].add(
-                    1, {**database.labels, DB_RESPONSE_STATUS_CODE: code}
-                )
+            outcome = error_attributes(error.original_exception, dialect)
+            self._count_lock_problem(self._databases.find(error.connection.engine), outcome)
             call = getattr(error.execution_context, _CALL, None)
-            if call is None:
+            if call is None:  # BEGIN, COMMIT or ROLLBACK
                 return
             setattr(error.execution_context, _CALL, None)
             span, query, started = call
             seconds = perf_counter() - started
-            self._record_duration(seconds, {**query.labels, ERROR_TYPE: failure[ERROR_TYPE]})
-            span.set_attributes(failure)
-            span.set_status(StatusCode.ERROR)  # the text may hold rows
+            self._record_duration(seconds, {**query.labels, ERROR_TYPE: outcome[ERROR_TYPE]})
             if seconds >= self._slow:
-                self._emit_slow_query(span, {**query.attributes, **failure}, seconds)
+                self._emit_slow_query(span, {**query.attributes, **outcome}, seconds)
+            span.set_attributes(outcome)
+            span.set_status(StatusCode.ERROR)  # without its text, which may hold rows
             span.end()
         except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
             say_failure(type(failure))
+
+    def _count_lock_problem(self, database: Database, outcome: Mapping[str, str]) -> None:
+        code = outcome.get(DB_RESPONSE_STATUS_CODE)
+        if problem := lock_problem(database.system, code):
+            labels = {**database.labels, DB_RESPONSE_STATUS_CODE: code}
+            self._lock_problems[problem].add(1, labels)
 
     def _emit_slow_query(
         self, span: Span, attributes: Mapping[str, AttributeValue], seconds: float

@@ -39,7 +39,7 @@ _SYSTEMS = {
     "sqlite": ("sqlite", None),
 }
 _CACHED_QUERIES = 512  # for each engine; SQLAlchemy keeps as many compiled statements
-LONGEST_STATEMENT = 4096  # characters that are read
+LONGEST_STATEMENT = 4096  # characters that are read; a bulk INSERT may have millions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Database:
 
     def _query(self, statement: str, batch: bool) -> Query:
         try:
-            text = self._scrub_sql(statement[:LONGEST_STATEMENT], self.system)
+            text = self._scrub_sql(statement, self.system)
         except Exception:  # noqa: BLE001 - fails closed: without a scrubber there is no text
             text = ""
         summary = summarize(text)
@@ -95,11 +95,11 @@ class Database:
         attributes = {**labels}
         if summary.collection:
             attributes[DB_COLLECTION_NAME] = summary.collection
+        name = self.system
         if summary.text:
-            attributes[DB_QUERY_SUMMARY] = prefix + summary.text
+            name = attributes[DB_QUERY_SUMMARY] = prefix + summary.text
         if text:
             attributes[DB_QUERY_TEXT] = text
-        name = prefix + (summary.text or summary.operation) or self.system
         return Query(name=name, attributes=attributes, labels=labels)
 
 
@@ -116,8 +116,12 @@ class Databases:
         self._hidden: WeakSet[Engine] = WeakSet()
         self.get = self._databases.get
 
+    def find(self, engine: Engine) -> Database:
+        """Return the database of an engine."""
+        return self.get(engine.dialect) or self.meet(engine)
+
     def meet(self, engine: Engine) -> Database:
-        """Return the database of an engine, named by what is known of it now."""
+        """Name the database of an engine, by what is known of it now."""
         self.hide_parameters(engine)
         database = Database(engine.dialect, engine.url, self._scrub_sql)
         self._databases[engine.dialect] = database

@@ -132,7 +132,7 @@ class ConnectionWatch:
             if isinstance(error, PoolTimeoutError):
                 self._timeouts.add(1, {_POOL_NAME: watched.name})
                 return
-            database = self._databases.meet(engine)
+            database = self._databases.find(engine)
             # SQLAlchemy 1.4 wraps the driver's exception already here.
             attributes = error_attributes(getattr(error, "orig", None) or error, engine.dialect)
             self._connect_errors.add(1, {**database.labels, ERROR_TYPE: attributes[ERROR_TYPE]})

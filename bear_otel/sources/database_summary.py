@@ -85,7 +85,7 @@ def summarize(sql: str) -> Summary:
         elif bracket := piece["bracket"]:
             depth += 1 if bracket == "(" else -1
     collection = tables.pop() if len(tables) == 1 else ""
-    return Summary(operation=operation, collection=collection, text=_join(words))
+    return Summary(operation=operation, collection=collection, text=_join(words) or operation)
 
 
 def _summarize_command(operation: str, sql: str) -> Summary:

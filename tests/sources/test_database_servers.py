@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.server
 
+for driver in ("psycopg2", "psycopg", "asyncpg", "pymysql"):
+    pytest.importorskip(driver, reason="test_database_versions.py installs the drivers")
+
 SYNC = ["psycopg2"] if sa.__version__.startswith("1.4") else ["psycopg2", "psycopg"]
 ASYNC = [] if sa.__version__.startswith("1.4") else ["asyncpg", "psycopg"]
 
