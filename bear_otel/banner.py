@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 
 from bear_otel import __version__
-from bear_otel.environment import find_ignored, load_list
+from bear_otel.environment import SIGNALS, find_ignored, load_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,8 +50,8 @@ def describe_start(
 def describe_destinations(running: Running) -> str:
     """Return where each signal goes, signals with the same destination together."""
     by_place: dict[str, list[str]] = {}
-    for signal, place in running.providers.destinations.items():
-        by_place.setdefault(place, []).append(signal)
+    for signal in SIGNALS:
+        by_place.setdefault(running.providers.destinations[signal], []).append(signal)
     return "; ".join(f"{', '.join(signals)} to {place}" for place, signals in by_place.items())
 
 

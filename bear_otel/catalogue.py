@@ -339,6 +339,16 @@ SYSTEM_NETWORK_IO = Metric(
     source="host",
 )
 
+# --- event loop: sources/event_loop.py ----------------------------------------------------------
+ASYNCIO_LOOP_LAG = Metric(
+    name="bear.asyncio.loop.lag",
+    kind="histogram",
+    unit="s",
+    description="How late the event loop runs a timer that is due, ten times a second.",
+    boundaries=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    source="event_loop",
+)
+
 # --- bear-otel about itself ---------------------------------------------------------------------
 EXPORTER_DROPPED = Metric(
     name="bear.exporter.dropped",
@@ -406,6 +416,14 @@ DB_SLOW_QUERY = Event(
         "error.type",
     ),
     source="database",
+)
+
+ASYNCIO_BLOCKED = Event(
+    name="bear.asyncio.blocked",
+    severity="WARN",
+    description="Code that keeps the event loop from running anything else.",
+    attributes=("code.function.name", "code.file.path", "code.line.number", "code.stacktrace"),
+    source="event_loop",
 )
 
 EVENTS: tuple[Event, ...] = tuple(row for row in globals().values() if isinstance(row, Event))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.distro import BaseDistro
@@ -15,7 +14,7 @@ from bear_otel.children import is_application, is_worker
 from bear_otel.settings import ConfigurationError
 
 # All that is heavy is imported where it is used: a child process that is left alone must not pay
-# for it, and a bad `OTEL_PROPAGATORS` has to be seen before `opentelemetry.propagate` is imported.
+# for it.
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.metadata import EntryPoint
@@ -159,7 +158,6 @@ def start(custom_config: Mapping[str, Any] | None = None) -> Running | None:
 
 
 def _start(custom_config: Mapping[str, Any] | None) -> Running | None:
-    _check_propagators()
     from bear_otel import running
     from bear_otel.configuration import load_configuration
     from bear_otel.environment import is_disabled
@@ -175,21 +173,6 @@ def _start(custom_config: Mapping[str, Any] | None) -> Running | None:
         _say("bear-otel: switched off; the application runs without telemetry")
         return None
     return running.start(configuration, os.environ, file_config)
-
-
-def _check_propagators() -> None:
-    """Refuse a propagator that is not there.
-
-    OpenTelemetry's API raises on import then, in whatever imports it first: FastAPI does, and the
-    application would not start. So the variable is taken back.
-    """
-    wanted = os.environ.get("OTEL_PROPAGATORS", "")
-    names = {name.strip() for name in wanted.split(",")} - {"", "none"}
-    known = {point.name for point in entry_points(group="opentelemetry_propagator")}
-    if not names <= known:
-        del os.environ["OTEL_PROPAGATORS"]
-        accepted = f"installed are {', '.join(sorted(known))} and none"
-        raise ConfigurationError("OTEL_PROPAGATORS", wanted, accepted)
 
 
 def _load_file() -> Any:

@@ -173,11 +173,6 @@ class LifecycleSettings:
         "Stop all telemetry when another OpenTelemetry distribution has configured it.",
         env="BEAR_OTEL_REQUIRED_ENABLED",
     )
-    debug_enabled: bool = setting(
-        False,
-        "Log names, counts and decisions on the logger `bear_otel`; never values.",
-        env="BEAR_OTEL_DEBUG_ENABLED",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

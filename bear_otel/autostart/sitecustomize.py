@@ -26,7 +26,7 @@ def _run_hidden_sitecustomize():
 
 def _start_telemetry():
     try:
-        from bear_otel.children import ROOT, is_application
+        from bear_otel.children import is_application
     except ImportError:
         if "BEAR_OTEL_ROOT" not in os.environ:
             os.environ["BEAR_OTEL_ROOT"] = str(os.getpid())
@@ -36,11 +36,20 @@ def _start_telemetry():
                 "bear-otel\n"
             )
         return
-    if is_application(os.environ, sys.orig_argv, os.getpid()):
-        from opentelemetry.instrumentation.auto_instrumentation import initialize
+    if not is_application(os.environ, sys.orig_argv, os.getpid()):
+        return
+    if "OTEL_PROPAGATORS" in os.environ:
+        from bear_otel.propagators import check_propagators
+        from bear_otel.settings import ConfigurationError
 
-        initialize()
-    assert ROOT in os.environ
+        try:
+            check_propagators(os.environ)
+        except ConfigurationError as error:
+            sys.stderr.write(f"bear-otel: {error}; the application runs without telemetry\n")
+            return
+    from opentelemetry.instrumentation.auto_instrumentation import initialize
+
+    initialize()
 
 
 # The application's own path is as it would be without us. Children are told by the environment.

@@ -101,9 +101,9 @@ class Isolation:
         self._said: set[str] = set()
 
     def call(self, owner: object, method: Callable[..., object], *arguments: object) -> bool:
-        """Call a method of a processor; return whether it came back without an exception."""
+        """Call a method of a processor; return False if it says so or raises, else True."""
         try:
-            method(*arguments)
+            return method(*arguments) is not False
         except Exception as error:  # noqa: BLE001 - foreign code between the application and us
             name = f"{type(owner).__module__}.{type(owner).__qualname__}"
             if name not in self._said:
@@ -111,4 +111,3 @@ class Isolation:
                 # The text of the exception may hold the record.
                 _logger.error("%s failed with %s; its records are lost", name, type(error).__name__)
             return False
-        return True

@@ -92,6 +92,11 @@ class _OtlpExporter(Generic[T]):
             losses=self._losses,
         )
 
+    @property
+    def endpoint(self) -> str:
+        """Where the signal goes, without credentials; for people to read."""
+        return self._sender.place
+
     def encode(self, records: T) -> tuple[bytes, int]:
         """Return the body to send, and how many items it holds."""
         raise NotImplementedError

@@ -94,7 +94,7 @@ class Sender:
             proxy=proxy,
         )
         self._signal: Signal = signal
-        self._place = place(endpoint)
+        self.place = place(endpoint)
         self._timeout_seconds = timeout_seconds
         self._compression = compression
         self._losses = losses
@@ -122,13 +122,13 @@ class Sender:
             if self._connection.aborted:
                 return Outcome(delivered=False, retry_seconds=_LONGEST_PAUSE_SECONDS)
             why = _name_error(error, self._timeout_seconds)
-            return self._retry("unreachable", f"cannot reach {self._place} ({why})")
+            return self._retry("unreachable", f"cannot reach {self.place} ({why})")
         if 200 <= answer.status < 300:
             return self._accept(answer)
         if answer.status in _RETRYABLE:
             return self._retry(
                 "busy",
-                f"{self._place} takes no data now ({answer.status})",
+                f"{self.place} takes no data now ({answer.status})",
                 _parse_retry_after(answer.retry_after),
             )
         return self._refuse(answer, items)
@@ -146,7 +146,7 @@ class Sender:
                 self._signal,
                 "delivery",
                 "partial_success",
-                f"{self._place} refuses a part of each batch; {_DOCTOR}",
+                f"{self.place} refuses a part of each batch; {_DOCTOR}",
             )
             self._losses.add(self._signal, "partial_success", rejected)
         else:
@@ -178,7 +178,7 @@ class Sender:
             self._signal,
             "delivery",
             str(status),
-            f"{self._place} refuses them ({status}), so they are dropped; {advice}",
+            f"{self.place} refuses them ({status}), so they are dropped; {advice}",
         )
         self._losses.add(self._signal, "rejected", items)
         return Outcome(delivered=False)
