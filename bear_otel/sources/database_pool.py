@@ -93,9 +93,7 @@ class ConnectionWatch:
             finally:
                 watched.waiting.discard(token)
             if not watched.connected:
-                # Only now the dialect knows MariaDB from MySQL.
-                watched.connected = True
-                self._databases.meet(engine)
+                self._meet_again(engine, watched)
             return connection
 
         def unwrap() -> None:
@@ -116,14 +114,20 @@ class ConnectionWatch:
             self._databases.hide_parameters(engine)
             watched = self._pools.get(engine.pool)
             if watched is None:
-                name = (
-                    getattr(engine.pool, "logging_name", None) or self._databases.meet(engine).name
-                )
+                database = self._databases.find(engine)
+                name = getattr(engine.pool, "logging_name", None) or database.name
                 watched = self._pools.setdefault(engine.pool, _Watched(name=name))
             return watched
         except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
             say_failure(type(failure))
             return None
+
+    def _meet_again(self, engine: Engine, watched: _Watched) -> None:
+        try:
+            watched.connected = True
+            self._databases.meet(engine)  # only now its dialect knows MariaDB from MySQL
+        except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
+            say_failure(type(failure))
 
     def _fail(self, engine: Engine, watched: _Watched, error: Exception, waited_ns: int) -> None:
         from sqlalchemy.exc import TimeoutError as PoolTimeoutError
