@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import contextlib
 import functools
-import os
 import signal
 import threading
 import time
@@ -43,7 +42,8 @@ class Flusher:
 
     def _reset(self) -> None:
         self._left_seconds = self._budget_seconds
-        self._lock = threading.Lock()
+        # When the budget of the runs under way is used up.
+        self._deadline: float | None = None
 
     def limit(self, seconds: float) -> None:
         """Leave no more than this of the budget; a forked child has all of it again.
@@ -56,18 +56,17 @@ class Flusher:
         """Flush all signals within what is left of the budget.
 
         In threads, with a deadline: the caller may be a signal handler that interrupted somebody
-        who holds a lock which the flush needs, and exporters of others know no deadline.
+        who holds a lock which the flush needs, and exporters of others know no deadline. Without a
+        lock here: it may have interrupted this very function, and the process will not go on.
         """
-        # Another thread flushes already; a signal handler must not wait for the one it interrupts.
-        if not self._lock.acquire(timeout=0.0 if _is_main_thread() else self._left_seconds):
-            return
-        try:
-            started = time.monotonic()
-            if self._left_seconds > 0:
-                _run_all(self._flushes, self._left_seconds)
-            self._left_seconds -= time.monotonic() - started
-        finally:
-            self._lock.release()
+        now = time.monotonic()
+        outermost = self._deadline is None
+        deadline = self._deadline = self._deadline or now + self._left_seconds
+        if deadline > now:
+            _run_all(self._flushes, deadline - now)
+        if outermost:
+            self._left_seconds = max(0.0, deadline - time.monotonic())
+            self._deadline = None
 
 
 def flush_at_exit(flusher: Flusher, close: Callable[[], None]) -> None:
@@ -105,7 +104,7 @@ def _flush_on_sigterm(flusher: Flusher) -> None:
         flusher.flush()
         # The default action, so that whoever waits for us sees what it would have seen.
         signal.signal(signum, signal.SIG_DFL)
-        os.kill(os.getpid(), signum)
+        signal.raise_signal(signum)
 
     signal.signal(signal.SIGTERM, flush_and_die)
 

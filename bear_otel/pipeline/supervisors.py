@@ -17,11 +17,12 @@ _SUPERVISORS = {
     "gunicorn.arbiter": "Arbiter.run",
     "hypercorn.run": "run",
     "granian.server.mp": "MPServer.serve",
+    "multiprocessing.forkserver": "main",
 }
 
 
 def watch_supervisors(stand_down: Callable[[], None]) -> None:
-    """Call `stand_down` when this process becomes the parent of a server's workers.
+    """Call `stand_down` when this process becomes the parent of workers.
 
     Spawned workers start their own telemetry; forked ones wake up what they have inherited.
     """

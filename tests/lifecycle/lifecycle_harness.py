@@ -219,13 +219,15 @@ class Program:
         def look() -> bool:
             assert self.process.poll() is None, self.stderr
             with ThreadPoolExecutor(2 * count) as pool:
-                pids.update(pid for pid in pool.map(self._try_pid, range(2 * count)) if pid)
+                asked = [pool.submit(self.try_pid) for _ in range(2 * count)]
+                pids.update(pid for each in asked if (pid := each.result()))
             return len(pids) >= count
 
         wait_until(look, f"{count} workers answer")
         return pids
 
-    def _try_pid(self, _: int) -> int | None:
+    def try_pid(self) -> int | None:
+        """Return the pid of a worker, or None when nobody answers."""
         try:
             return self.get("/pid")
         except (OSError, http.client.HTTPException):
@@ -278,6 +280,9 @@ class Sent:
     answered: dict[str, int] = field(default_factory=dict)
     # The server may have begun to work on them.
     unanswered: set[str] = field(default_factory=set)
+
+    def __or__(self, other: Sent) -> Sent:
+        return Sent(self.answered | other.answered, self.unanswered | other.unanswered)
 
 
 def check_received(sink: Sink, sent: Sent) -> None:
