@@ -1,7 +1,7 @@
 """Find a bad `OTEL_PROPAGATORS` before it keeps the application from starting.
 
 OpenTelemetry's API reads the variable when `opentelemetry.propagate` is imported, and raises in
-whatever imports it first: that may be FastAPI. So this has to run before anything of it is imported.
+whatever imports it first: that may be FastAPI. So this has to run before any import of it.
 """
 
 from __future__ import annotations

@@ -307,7 +307,9 @@ def _start_sqlalchemy(running: Running, settings: Settings) -> str | None:
     undo = watch_database(
         running.providers.tracer.get_tracer(f"{_SCOPE}.sqlalchemy", __version__),
         _get_meter(running, ".sqlalchemy"),
+        running.providers.logger.get_logger(f"{_SCOPE}.sqlalchemy", __version__),
         scrub_sql=scrub_sql,
+        slow_query_seconds=settings.database.slow_query_seconds,
     )
     running.undo.append(undo)
     return "bear_otel"

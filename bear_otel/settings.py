@@ -121,6 +121,12 @@ class DatabaseSettings:
         "Who measures SQLAlchemy: our listener or opentelemetry-instrumentation-sqlalchemy.",
         env="BEAR_OTEL_SQLALCHEMY_INSTRUMENTATION",
     )
+    slow_query_seconds: float = setting(
+        0.5,
+        "Duration in seconds from which a query is told as the event `bear.db.slow_query`.",
+        env="BEAR_OTEL_SLOW_QUERY_SECONDS",
+        minimum=0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

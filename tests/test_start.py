@@ -138,7 +138,7 @@ def test_a_bad_setting_in_a_file_is_explained(sink: Sink, tmp_path: Path) -> Non
 
 
 def test_a_configuration_file_sends_nothing_raw(sink: Sink, tmp_path: Path) -> None:
-    """OpenTelemetry's own processors and exporters, made by its own factories, get clean records."""
+    """OpenTelemetry's own processors and exporters, made by its factories, get clean records."""
     path = tmp_path / "otel.yaml"
     path.write_text(CONFIGURATION_FILE)
     result = run(
@@ -192,13 +192,20 @@ def test_start_in_code_is_the_same_path(sink: Sink) -> None:
     assert 'string_value: "eu"' in sink.text()
 
 
+FOREIGN_PROVIDER = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+bear_otel.start()
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "error"),
     [
         ("bear_otel.start({'privacy': {'strict': 3}})", "ConfigurationError: privacy.strict=3"),
         (
-            "from opentelemetry.sdk.trace import TracerProvider; from opentelemetry import trace; "
-            "trace.set_tracer_provider(TracerProvider()); bear_otel.start()",
+            FOREIGN_PROVIDER,
             "another OpenTelemetry set-up was here first (opentelemetry.sdk.trace.TracerProvider)",
         ),
     ],
@@ -206,7 +213,7 @@ def test_start_in_code_is_the_same_path(sink: Sink) -> None:
 )
 def test_start_in_code_raises_what_is_wrong(sink: Sink, program: str, error: str) -> None:
     """Code can react; the launcher cannot, and prints it."""
-    result = run(f"import bear_otel; {program}", sink.receiver.endpoint, launcher=False)
+    result = run(f"import bear_otel\n{program}", sink.receiver.endpoint, launcher=False)
     assert result.returncode == 1
     assert error in result.stderr
 

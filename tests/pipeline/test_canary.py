@@ -42,8 +42,9 @@ class LeakyLogFanOut(SynchronousMultiLogRecordProcessor):
 def test_the_clean_providers_pass(policy: PrivacyPolicy) -> None:
     """With every policy: a secret never leaves."""
     scrubber = Scrubber(policy)
-    spans, logs = ScrubbingSpanProcessor(Cleaner(scrubber)), ScrubbingLogRecordProcessor(
-        Cleaner(scrubber)
+    spans, logs = (
+        ScrubbingSpanProcessor(Cleaner(scrubber)),
+        ScrubbingLogRecordProcessor(Cleaner(scrubber)),
     )
     options: dict[str, Any] = {"shutdown_on_exit": False}
     canary.check_spans(TracerProvider(active_span_processor=spans, **options), spans)
@@ -57,7 +58,7 @@ def test_a_leak_of_spans_is_found() -> None:
     """A provider that uses another processor than ours hands out the raw span."""
     leaky: Any = LeakyFanOut()
     provider = TracerProvider(shutdown_on_exit=False, active_span_processor=leaky)
-    with pytest.raises(canary.CanaryError, match="traces failed at start .a planted secret"):
+    with pytest.raises(canary.CanaryError, match=r"traces failed at start .a planted secret"):
         canary.check_spans(provider, leaky)
 
 
@@ -65,7 +66,7 @@ def test_a_leak_of_logs_is_found() -> None:
     """A provider that uses another processor than ours hands out the raw record."""
     leaky: Any = LeakyLogFanOut()
     provider = LoggerProvider(shutdown_on_exit=False, multi_log_record_processor=leaky)
-    with pytest.raises(canary.CanaryError, match="logs failed at start .a planted secret"):
+    with pytest.raises(canary.CanaryError, match=r"logs failed at start .a planted secret"):
         canary.check_logs(provider, leaky)
 
 
@@ -73,7 +74,7 @@ def test_a_leak_of_metrics_is_found() -> None:
     """The SDK's own provider aggregates the raw attributes."""
     probe = canary.MetricProbe()
     provider = MeterProvider([probe.reader], shutdown_on_exit=False)
-    with pytest.raises(canary.CanaryError, match="metrics failed at start .a planted secret"):
+    with pytest.raises(canary.CanaryError, match=r"metrics failed at start .a planted secret"):
         canary.check_metrics(provider, probe)
 
 

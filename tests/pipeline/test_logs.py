@@ -12,11 +12,11 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWrit
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from pipeline_harness import EMAIL, BrokenScrubber
 
 from bear_otel.pipeline.cleaning import Cleaner
 from bear_otel.pipeline.logs import ScrubbingLogRecordProcessor
 from bear_otel.privacy import Scrubber
-from pipeline_harness import EMAIL, BrokenScrubber
 
 
 class Keep(LogRecordProcessor):

@@ -68,7 +68,7 @@ def test_an_exception_comes_with_its_stack(logs: Captured) -> None:
     attributes = logs.logs[0].log_record.attributes or {}
     assert attributes["exception.type"] == "KeyError"
     assert attributes["exception.message"] == "'missing'"
-    assert "test_logs.py" in str(attributes["exception.stacktrace"])
+    assert "test_application_logs.py" in str(attributes["exception.stacktrace"])
 
 
 def test_info_is_exported_where_the_application_sets_no_level(
