@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # The first Python process below the launcher writes here who it is; its children read it.
 ROOT = "BEAR_OTEL_ROOT"
 
+# What a process writes there that is none of our business: neither are its own children.
+_STRANGER = "none"
+
 _EVERY_CHILD = "BEAR_OTEL_CHILDREN_ENABLED"
 
 
@@ -30,16 +33,20 @@ def is_application(environ: MutableMapping[str, str], argv: Sequence[str], pid: 
         argv: Its whole command line, `sys.orig_argv`.
         pid: Its process id.
     """
-    mark = f"{pid}:{_digest(argv)}"
-    root = environ.setdefault(ROOT, mark)
-    if root == mark or environ.get(_EVERY_CHILD, "").strip().lower() in ("true", "1", "yes", "on"):
+    root_pid, _, root_digest = environ.get(ROOT, str(pid)).partition(":")
+    if root_pid == str(pid):
+        # The first one, or the first one after it replaced itself by another program (`os.exec`).
+        environ[ROOT] = f"{pid}:{_digest(argv)}"
+        return True
+    if environ.get(_EVERY_CHILD, "").strip().lower() in ("true", "1", "yes", "on"):
         return True
     if _is_multiprocessing(argv):
-        return not any("resource_tracker" in argument for argument in argv)
-    # The same pid: the application replaced itself (`os.exec`). The same command line: it started
-    # itself again.
-    root_pid, _, root_digest = root.partition(":")
-    return root_pid == str(pid) or root_digest == _digest(argv)
+        ours = root_pid != _STRANGER and not any("resource_tracker" in each for each in argv)
+    else:
+        ours = root_digest == _digest(argv)
+    if not ours:
+        environ[ROOT] = _STRANGER
+    return ours
 
 
 def is_worker(environ: MutableMapping[str, str], pid: int) -> bool:

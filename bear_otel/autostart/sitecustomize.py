@@ -2,11 +2,13 @@
 
 Python imports the first `sitecustomize` on its path. This one takes itself off the path, starts
 the one that it had hidden, if there is one, and then telemetry, if this process is the application.
+Any Python may find it, also one that is too old for bear-otel: its syntax is that of all of them.
 """
 
 import os
 import sys
 
+_TOLD = "BEAR_OTEL_MISSING_TOLD"
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -15,8 +17,8 @@ def _run_hidden_sitecustomize():
     ours = sys.modules.pop("sitecustomize", None)
     try:
         import sitecustomize  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "sitecustomize":
+    except ImportError as error:
+        if getattr(error, "name", "sitecustomize") != "sitecustomize":
             raise
     finally:
         # The import system looks for the module that it has been loading.
@@ -28,12 +30,14 @@ def _start_telemetry():
     try:
         from bear_otel.children import is_application
     except ImportError:
-        if "BEAR_OTEL_ROOT" not in os.environ:
-            os.environ["BEAR_OTEL_ROOT"] = str(os.getpid())
+        # Once: not again in each of its children.
+        if _TOLD not in os.environ:
+            os.environ[_TOLD] = "true"
             sys.stderr.write(
                 "bear-otel: the application runs without telemetry, since bear-otel is not "
-                f"installed for its Python; install it with: {sys.executable} -m pip install "
-                "bear-otel\n"
+                "installed for its Python; install it with: "
+                + sys.executable
+                + " -m pip install bear-otel\n"
             )
         return
     if not is_application(os.environ, sys.orig_argv, os.getpid()):
@@ -45,7 +49,8 @@ def _start_telemetry():
         try:
             check_propagators(os.environ)
         except ConfigurationError as error:
-            sys.stderr.write(f"bear-otel: {error}; the application runs without telemetry\n")
+            told = "bear-otel: " + str(error) + "; the application runs without telemetry\n"
+            sys.stderr.write(told)
             return
     from opentelemetry.instrumentation.auto_instrumentation import initialize
 
@@ -54,5 +59,7 @@ def _start_telemetry():
 
 # The application's own path is as it would be without us. Children are told by the environment.
 sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _HERE]
-_run_hidden_sitecustomize()
-_start_telemetry()
+try:
+    _run_hidden_sitecustomize()
+finally:
+    _start_telemetry()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
     prepare(os.environ)
+    # This Python ignores them for itself; a command that is none would inherit that.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
         os.execv(command, arguments)  # noqa: S606 - the command of the user, without a shell
     except OSError as error:
@@ -75,10 +79,10 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     environ.setdefault("OTEL_PYTHON_DISTRO", "bear_otel")
     environ.setdefault("OTEL_PYTHON_CONFIGURATOR", "bear_otel")
     autostart = str(Path(bear_otel.__file__).parent / "autostart")
-    rest = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    environ["PYTHONPATH"] = os.pathsep.join(
-        [autostart, *(path for path in rest if path != autostart)]
-    )
+    before = environ.get("PYTHONPATH")
+    # An empty part means something to Python: the working directory.
+    rest = [path for path in before.split(os.pathsep) if path != autostart] if before else []
+    environ["PYTHONPATH"] = os.pathsep.join([autostart, *rest])
 
 
 def _isolates(arguments: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import functools
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ def flush_at_exit(flusher: Flusher, close: Callable[[], None]) -> None:
     def finish() -> None:
         flusher.flush()
         close()
+        _keep_interrupt()
 
     atexit.register(finish)
     _flush_on_sigterm(flusher)
@@ -139,6 +141,17 @@ def _finalize_children(util: Any, *, flusher: Flusher) -> None:
 
     # Their list of finalizers is emptied after the fork, so it must be put there in the child.
     util.register_after_fork(flusher, register)
+
+
+def _keep_interrupt() -> None:
+    """Let the exit code still tell of the Ctrl-C that has ended the program.
+
+    CPython notes it in a flag, out of reach, and forgets it when anything is compiled from text
+    and run. Modules that are imported during the flush may do so (`namedtuple` does).
+    """
+    if getattr(sys, "last_type", None) is KeyboardInterrupt and not hasattr(sys, "ps1"):
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102 - the one way to set that flag
 
 
 def _bind_asgi(scope: Any, receive: Any, send: Any) -> tuple[Any, Any, Any]:
