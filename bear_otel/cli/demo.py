@@ -139,11 +139,10 @@ def _draw_until_quiet(received: SimpleQueue[OtlpRequest], picture: Picture | Non
             request = received.get(timeout=0.1)
             count += 1
             until = time.monotonic() + 2 * _QUIET
-            if picture:
-                picture.feed(request)
         except Empty:
-            if picture:
-                picture.draw_due()
+            continue
+        if picture:
+            picture.feed(request)
     if picture:
         picture.draw_due(everything=True)
     return count

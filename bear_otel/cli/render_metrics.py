@@ -31,7 +31,9 @@ MAX_ROWS = 20
 _MAX_SERIES = 20_000
 _GAUGE_STEP = 0.1  # gauges that move by less than a tenth are not news
 _ENOUGH_FOR_P95 = 20
-_RUNTIME = ("process.", "system.", "cpython.")
+# What the runtime and we say of ourselves comes last, what a request took comes first.
+_FIRST = ("http.server.", "db.client.operation.", "gen_ai.")
+_LAST = ("process.", "cpython.", "system.", "bear.")
 _USUAL = ("url.scheme", "network.", "server.port")
 
 
@@ -115,10 +117,7 @@ def render_metrics(changes: Sequence[Change], style: Style) -> list[str]:
         return change.point.service, change.point.instance
 
     for (service, instance), group in groupby(sorted(changes, key=process), process):
-        # What the app's author measured comes before what the runtime says of itself.
-        rows = sorted(
-            group, key=lambda change: (change.point.name.startswith(_RUNTIME), change.point.name)
-        )
+        rows = sorted(group, key=lambda change: (_rank(change.point.name), change.point.name))
         clock = format_clock(rows[0].point.time_ns)
         left: list[Piece] = [(clock, "dim"), (f"  {service}", "cyan"), ("  metrics", "")]
         lines.append(heading(left, f"{instance[:8]}", style))
@@ -126,6 +125,10 @@ def render_metrics(changes: Sequence[Change], style: Style) -> list[str]:
         if len(rows) > MAX_ROWS:
             lines.append(paint([(f"… {len(rows) - MAX_ROWS:,} more series changed", "dim")], style))
     return lines
+
+
+def _rank(name: str) -> int:
+    return 0 if name.startswith(_FIRST) else 2 if name.startswith(_LAST) else 1
 
 
 def _table(rows: Sequence[Change], style: Style) -> list[str]:

@@ -83,8 +83,8 @@ def test_metrics_are_a_table_of_what_changed() -> None:
         _point("http.server.active_requests", "gauge", value=0),
     ) == [
         "22:13:20  shop  metrics ─────────────────────────────────────────────── 0b9d1f6e",
-        "bear.genai.tokens             input                                         +812",
         "http.server.request.duration  GET /user…r_id} 200  20×  avg 10.0 ms  p95 91.0 ms",
+        "bear.genai.tokens             input                                         +812",
         "process.memory.usage                                                     84.2 MB",
     ]  # fmt: skip
     assert _table(
