@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from bear_otel.cli.files import find_folder
 from bear_otel.cli.receiver import Receiver
-from bear_otel.cli.render_stream import Picture, create_style
+from bear_otel.cli.render.stream import Picture, create_style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from bear_otel.cli.otlp_json import OtlpRequest, dump_json, parse_json_line
 from bear_otel.cli.receiver import Receiver
-from bear_otel.cli.render_stream import JsonLines, Picture, Printer, create_style
+from bear_otel.cli.render.stream import JsonLines, Picture, Printer, create_style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

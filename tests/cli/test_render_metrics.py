@@ -19,9 +19,9 @@ from opentelemetry.sdk.resources import Resource
 
 from bear_otel.cli.otlp_json import ExportMetricsServiceRequest, parse_json_line
 from bear_otel.cli.receiver import Receiver
-from bear_otel.cli.render import Style, cells, format_duration, format_quantity
-from bear_otel.cli.render_metrics import MetricMemory, render_metrics
-from bear_otel.cli.render_records import Point, read_points
+from bear_otel.cli.render.metrics import MetricMemory, render_metrics
+from bear_otel.cli.render.records import Point, read_points
+from bear_otel.cli.render.style import Style, cells, format_duration, format_quantity
 
 pytestmark = pytest.mark.usefixtures("utc")
 START = 1_700_000_000_000_000_000

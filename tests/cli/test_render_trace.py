@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bear_otel.cli.render import Style, cells, cut_end, cut_middle
-from bear_otel.cli.render_pending import PendingTraces
-from bear_otel.cli.render_records import ExceptionInfo, Log, Span
-from bear_otel.cli.render_trace import MAX_ROWS, render_log, render_trace
+from bear_otel.cli.render.pending import PendingTraces
+from bear_otel.cli.render.records import ExceptionInfo, Log, Span
+from bear_otel.cli.render.style import Style, cells, cut_end, cut_middle
+from bear_otel.cli.render.trace import MAX_ROWS, render_log, render_trace
 
 pytestmark = pytest.mark.usefixtures("utc")
 MS = 1_000_000

@@ -22,8 +22,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from bear_otel.cli.otlp_json import parse_json_line
 from bear_otel.cli.receiver import Receiver
-from bear_otel.cli.render import Style
-from bear_otel.cli.render_stream import Picture, create_style
+from bear_otel.cli.render.stream import Picture, create_style
+from bear_otel.cli.render.style import Style
 from bear_otel.cli.tail import main
 
 pytestmark = pytest.mark.usefixtures("utc")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from bear_otel.cli.render_records import Log, Span
+from bear_otel.cli.render.records import Log, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

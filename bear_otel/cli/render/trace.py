@@ -5,7 +5,16 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bear_otel.cli.render import (
+from bear_otel.cli.render.details import (
+    describe_attributes,
+    describe_exception,
+    describe_level,
+    describe_oddities,
+    describe_outcome,
+    describe_statement,
+)
+from bear_otel.cli.render.records import ExceptionInfo, Log, Span
+from bear_otel.cli.render.style import (
     TIMES,
     Piece,
     Style,
@@ -21,16 +30,7 @@ from bear_otel.cli.render import (
     paint,
     wrap,
 )
-from bear_otel.cli.render_details import (
-    describe_attributes,
-    describe_exception,
-    describe_level,
-    describe_oddities,
-    describe_outcome,
-    describe_statement,
-)
-from bear_otel.cli.render_records import ExceptionInfo, Log, Span
-from bear_otel.cli.render_tree import Node, walk
+from bear_otel.cli.render.tree import Node, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bear_otel.cli.render import (
+from bear_otel.cli.render.records import ENTRY_KINDS, KIND_CLIENT, ExceptionInfo, Log, Span
+from bear_otel.cli.render.style import (
     MARKER,
     Piece,
     cells,
@@ -14,7 +15,6 @@ from bear_otel.cli.render import (
     format_value,
     wrap,
 )
-from bear_otel.cli.render_records import ENTRY_KINDS, KIND_CLIENT, ExceptionInfo, Log, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,11 +11,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
 from bear_otel.cli.otlp_json import ExportLogsServiceRequest, ExportTraceServiceRequest, OtlpRequest
-from bear_otel.cli.render import Style, paint
-from bear_otel.cli.render_metrics import MetricMemory, render_metrics
-from bear_otel.cli.render_pending import PendingTraces
-from bear_otel.cli.render_records import read_logs, read_points, read_spans
-from bear_otel.cli.render_trace import render_log, render_trace
+from bear_otel.cli.render.metrics import MetricMemory, render_metrics
+from bear_otel.cli.render.pending import PendingTraces
+from bear_otel.cli.render.records import read_logs, read_points, read_spans
+from bear_otel.cli.render.style import Style, paint
+from bear_otel.cli.render.trace import render_log, render_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

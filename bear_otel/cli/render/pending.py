@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bear_otel.cli.render_records import ENTRY_KINDS
+from bear_otel.cli.render.records import ENTRY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bear_otel.cli.render_records import Log, Span
+    from bear_otel.cli.render.records import Log, Span
 
 _MAX_HELD = 50_000
 """Spans and log lines in memory; with more, all is drawn as it is."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from bear_otel.cli.render import (
+from bear_otel.cli.render.style import (
     TIMES,
     Piece,
     Style,
@@ -23,7 +23,7 @@ from bear_otel.cli.render import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bear_otel.cli.render_records import Point
+    from bear_otel.cli.render.records import Point
 
 MAX_ROWS = 20
 """Rows of one table; `--json` has every point."""

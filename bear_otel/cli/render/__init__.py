@@ -1,0 +1,1 @@
+"""Draw what arrives over OTLP as a person wants to read it in a terminal."""
