@@ -180,6 +180,8 @@ class Program:
                 env={
                     "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
                     "HOME": str(self.directory),
+                    # Without one, any Python in between would choose this, and pass it on.
+                    "LANG": "C.UTF-8",
                     "OTEL_SERVICE_NAME": "lifecycle",
                     **self.environment,
                 },

@@ -41,3 +41,80 @@ def test_the_work_of_children_arrives(
     assert sink.total("program.jobs") == expected.total()
     assert len(sink.measured_instances()) == processes
     assert program.stderr.count("bear-otel 0.") == 1, program.stderr
+
+
+# What an unrelated Python below the application has of ours.
+_REPORT = (
+    "import sys; print([m for m in ('opentelemetry', 'psutil', 'bear_otel.distro')"
+    " if m in sys.modules])"
+)
+_RUN = "import subprocess, sys; subprocess.run([sys.executable, {arguments}], check=True)"
+
+
+def _start_child(*arguments: str) -> list[str]:
+    return ["python", "-c", _RUN.format(arguments=", ".join(map(repr, arguments)))]
+
+
+def test_an_unrelated_child_is_left_alone(run: Callable[..., Program], sink: Sink) -> None:
+    """It imports nothing heavy, and only its parent is an instance."""
+    program = run(_start_child("-c", _REPORT), sink.endpoint)
+
+    assert program.wait() == 0, program.stderr
+    assert program.stdout == "[]\n"
+    assert len(sink.measured_instances()) == 1
+
+
+def test_the_children_of_an_unrelated_child_are_left_alone(
+    run: Callable[..., Program], sink: Sink
+) -> None:
+    """Workers are those of the application; a script that it runs has workers of its own."""
+    program = run(_start_child("children.py", "spawn"), sink.endpoint)
+
+    assert program.wait() == 0, program.stderr
+    assert sink.spans == []
+    assert len(sink.measured_instances()) == 1
+
+
+def test_every_child_is_measured_on_request(run: Callable[..., Program], sink: Sink) -> None:
+    """`BEAR_OTEL_CHILDREN_ENABLED` takes all of them in."""
+    program = run(
+        _start_child("program.py", "normal"),
+        sink.endpoint,
+        environment={"BEAR_OTEL_CHILDREN_ENABLED": "true"},
+    )
+
+    assert program.wait() == 0, program.stderr
+    assert sink.total("program.jobs") == 1
+    assert len(sink.measured_instances()) == 2
+
+
+_AGAIN = """
+import os, subprocess, sys
+from program import work
+work("child" if os.environ.get("AGAIN") else "parent")
+if not os.environ.get("AGAIN"):
+    os.environ["AGAIN"] = "true"
+    subprocess.run([sys.executable, *sys.orig_argv[1:]], check=True)
+"""
+
+
+def test_a_program_that_starts_itself_again_is_measured(
+    run: Callable[..., Program], sink: Sink
+) -> None:
+    """Reloaders do so: the same command line below the application is the application."""
+    program = run(["python", "-c", _AGAIN], sink.endpoint)
+
+    assert program.wait() == 0, program.stderr
+    assert Counter(span.name for span in sink.spans) == {"parent": 1, "child": 1}
+    assert program.stderr.count("bear-otel 0.") == 1, program.stderr
+
+
+def test_a_program_that_replaces_itself_is_measured(
+    run: Callable[..., Program], sink: Sink
+) -> None:
+    """`os.exec` keeps the process id: what it starts is the application, its reloader included."""
+    code = "import os, sys; os.execv(sys.executable, ['python', '-c', os.environ['CODE']])"
+    program = run(["python", "-c", code], sink.endpoint, environment={"CODE": _AGAIN})
+
+    assert program.wait() == 0, program.stderr
+    assert Counter(span.name for span in sink.spans) == {"parent": 1, "child": 1}

@@ -76,9 +76,7 @@ def test_workers_that_are_replaced_on_hangup_lose_nothing(
     assert len(sink.measured_instances()) == 4
 
 
-def test_a_reloader_loses_nothing(
-    run: Callable[..., Program], sink: Sink, tmp_path: Path
-) -> None:
+def test_a_reloader_loses_nothing(run: Callable[..., Program], sink: Sink, tmp_path: Path) -> None:
     """The worker before the change of a file delivers what it has, and so does the one after."""
     app = shutil.copy(APPS / "service.py", tmp_path)
     program = run(f"{_UVICORN} --reload", sink.endpoint, cwd=tmp_path)
