@@ -9,14 +9,18 @@ from bear_otel.privacy.cache import BoundedCache
 from bear_otel.privacy.extents import Pair, value_extent
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
+from bear_otel.privacy.tracebacks import code_spans
 from bear_otel.privacy.words import PHRASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.privacy.source import Source
+
 Hit = tuple[str, str, str]
 
-_SIGN = re.compile(r"=>|:=|[=:：＝]|%3[AaDd]")
+_SIGN = re.compile(r"[=:：＝]")
+_ENCODED_SIGN = re.compile(r"[=:]|%3[AaDd]")
 # Read backwards from the sign: blanks, a closing quote or bracket, then the key.
 _KEY_BACK = re.compile(
     r"""[ \t]{0,4}([\])]{0,2}(?:["'`”]\\{0,6}|;touq&|22%)|[\])])?([\w.\-]{1,64})"""
@@ -24,6 +28,7 @@ _KEY_BACK = re.compile(
 _WORDS_BACK = re.compile(r"(?:[ \t]{1,2}[\w'’.\-]{1,24}){1,4}")
 _LAST_WORDS: Final = frozenset(phrase.rpartition(" ")[2] for phrase in PHRASES if " " in phrase)
 # Elements of two: ("authorization", "x"), ["password", "x"]; headers and form fields come like this.
+VALUE_WORDS: Final = frozenset(("value", "val", "content"))
 _TWO = re.compile(
     r"""[\[(]\s?b?(\\{0,4}["'])([\w.\-]{2,64})\1\s?,\s?b?(\\{0,4}["'])((?:(?!\3).){1,2048})\3\s?[\])]""",
     re.DOTALL,
@@ -39,7 +44,9 @@ _LISTED = re.compile(
 )
 _ELEMENT = re.compile(r"<([\w:.\-]{2,48})(?:\s[^<>]{0,200})?>([^<>]{1,2048})</")
 _TAG = re.compile(r"<[A-Za-z][^<>]{0,1024}>?")
-_TAG_PART = re.compile(r"""\b(name|key|id|type|property|value|content)\s?=\s?["']([^"'<>]{1,512})""", re.IGNORECASE)
+_TAG_PART = re.compile(
+    r"""\b(name|key|id|type|property|value|content)\s?=\s?["']([^"'<>]{1,512})""", re.IGNORECASE
+)
 _FORM_PART = re.compile(
     r"""name=["']?([\w.\-\[\]]{2,64})["']?[^\r\n]{0,100}(?:\r?\n){2}([^\r\n]{1,2048})"""
 )
@@ -53,16 +60,10 @@ class _Key(NamedTuple):
 _KEYS: BoundedCache[str, _Key] = BoundedCache(4096)
 
 
-def find_assignments(
-    text: str, lower: str, code: tuple[tuple[int, int], ...] = ()
-) -> Iterator[Finding]:
-    """Yield the values behind keys that name something secret or personal.
-
-    Args:
-        text: The text to search.
-        lower: The text in lower case.
-        code: Stretches that are source code: only quoted values are values there.
-    """
+def find_assignments(source: Source) -> Iterator[Finding]:
+    """Yield the values behind keys that name something secret or personal."""
+    text = source.text
+    code = code_spans(text)  # in source code only quoted values are values
     pairs = list(_pairs(text))
     person = any(pair.hit[1] in _PERSONAL_CONTEXT and pair.hit[0] != "likely" for pair in pairs)
     for pair in pairs:
@@ -70,7 +71,7 @@ def find_assignments(
         extent = value_extent(text, pair, person=person, code=in_code)
         if extent is not None:
             yield Finding(extent[0], extent[1], extent[2], f"key word: {pair.hit[2]}")
-    yield from _structured(text, lower)
+    yield from _structured(source)
 
 
 _PERSONAL_CONTEXT: Final = frozenset(
@@ -79,8 +80,10 @@ _PERSONAL_CONTEXT: Final = frozenset(
 
 
 def _pairs(text: str) -> Iterator[Pair]:
-    for sign in _SIGN.finditer(text):
+    for sign in (_ENCODED_SIGN if "%3" in text else _SIGN).finditer(text):
         position = sign.start()
+        if text[position - 1 : position] == ":" and sign.group() == "=":
+            position -= 1  # `password := x`
         back = _KEY_BACK.match(text[max(0, position - 80) : position][::-1])
         if back is None:
             continue
@@ -105,13 +108,15 @@ def _pairs(text: str) -> Iterator[Pair]:
         if hit is None:
             continue
         sign_text = sign.group()
+        value_start = sign.end() + (text[sign.end() : sign.end() + 1] == ">")  # `password => x`
         if sign_text == ":" and text[sign.end() : sign.end() + 2] in ("//", ":", "::"):
             continue
-        yield Pair(hit, key_start, sign.end(), sign_text, quoted=bool(back[1]))
+        yield Pair(hit, key_start, value_start, sign_text, quoted=bool(back[1]))
 
 
-def _structured(text: str, lower: str) -> Iterator[Finding]:
+def _structured(source: Source) -> Iterator[Finding]:
     """Yield values whose key stands beside them without a sign: tuples, XML, form parts."""
+    text = source.text
     if (
         "('" in text
         or '("' in text
@@ -122,12 +127,13 @@ def _structured(text: str, lower: str) -> Iterator[Finding]:
     ):
         for found in _TWO.finditer(text):
             yield from _whole(found, 2, 4)
-    if "value" in lower or '"content"' in lower:
+    valued = source.words & VALUE_WORDS
+    if valued:
         for found in _NAMED.finditer(text):
             yield from _whole(found, 1, 3)
         for found in _LISTED.finditer(text):
             yield from _whole(found, 1, 3) if found[1] else _whole(found, 4, 6)
-    if "<" in text and "value" in lower:
+    if valued and "<" in text:
         for tag in _TAG.finditer(text):
             parts = {m[1].lower(): m for m in _TAG_PART.finditer(text, *tag.span())}
             value = parts.get("value") or parts.get("content")
@@ -137,7 +143,7 @@ def _structured(text: str, lower: str) -> Iterator[Finding]:
     if "</" in text:
         for found in _ELEMENT.finditer(text):
             yield from _whole(found, 1, 2)
-    if "form-data" in lower:
+    if "form-data" in source.lower:
         for found in _FORM_PART.finditer(text):
             yield from _whole(found, 1, 2)
 

@@ -24,6 +24,14 @@ _SHORT: Final = tuple(
         r"\b(?:curl|wget|http|https|xh|svn|smbclient|mosquitto_pub)\b[^\n|;]{0,1024}?\s-(?:u|-user|a|-auth)[ =]?['\"]?([^\s'\":]+:[^\s'\"]+)",
         r"\b(?:redis-cli|valkey-cli)\b[^\n|;]{0,256}?\s-a[ =]?(\"[^\"\n]+\"|'[^'\n]+'|\S+)",
         r"\b(?:net use|net user)\b[^\n|;]{0,256}?\s(?!/)(\S+)\s/(?:user|add)",
+        r"\bsmbclient\b[^\n|;]{0,256}?\s-U[ =]?[^\s%]+%(\S+)",
+        r"(?<![\w.])pass:([^\s'\"]+)(?=[^\n]{0,200}\s-|\s*$)",
+        r"(?<!\S)/(?:p|pw|pwd|pass|password):(\S+)",
+        r"\bsqlplus\s+(?:-\S+\s+)*([^\s/@-]+/[^\s@]+)",
+        r"\bhtpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+(\S+)",
+        r"\b(?:lftp|ncftp\w*)\b[^\n|;]{0,128}?\s-u[ =]?[^\s,]+,([^\s,]+)",
+        r"\b(?:ipmitool|snmp\w+|xfreerdp|rdesktop|psexec|openssl)\b[^\n|;]{0,256}?\s-(?:P|A|X|p|k)\s+([^\s-]\S*)",
+        r"\bvault\s+login\s+(?:-\S+\s+)*([^\s=-]\S+)",
         r"\becho\s+['\"]?([^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+-S|docker login|passwd|chpasswd)",
         r"\b(?:requirepass|masterauth)\s+[\"']?([^\s\"']+)",
         r"(?<![\w.])AUTH\s+((?!failed\b|error\b|required\b|token\b)[^\s\"']\S{0,256}(?:\s(?![a-z]+\b)\S{1,256})?)",
@@ -33,6 +41,14 @@ _SHORT: Final = tuple(
     )
 )
 _SHORT_GATES: Final = (
+    "pass:",
+    " /p",
+    "sqlplus",
+    "htpasswd",
+    "lftp",
+    "vault login",
+    " -x",
+    " -k ",
     " -p",
     " -w",
     " -u",
@@ -52,8 +68,9 @@ _REDIS_WRITE: Final = (
     " zadd zrem zscore publish xadd pfadd geoadd setrange getex eval evalsha json.set lrem hincrby incrby rename ft.search"
 ).split()
 _REDIS = re.compile(
-    rf"(?<![\w.])(?:{'|'.join(re.escape(c.upper()) for c in _REDIS_WRITE)})\s+(?!=|INTO|NULL|FROM)([^\s=;,]+)\s+(?!=|TO\b)([^\n]{{1,2048}})"
+    rf"\b(?:{'|'.join(re.escape(c.upper()) for c in _REDIS_WRITE)})\s+(?!=|INTO|NULL|FROM)([^\s=;,]+)\s+(?!=|TO\b)([^\n]{{1,2048}})"
 )
+STORE_WORDS: Final = frozenset(word.partition(".")[0] for word in _REDIS_WRITE) | {"db"}
 _MONITOR = re.compile(r"""^[+\d.]+ \[\d+ [\d.:a-z]+\] (?:"[^"]*" ?)+$""", re.MULTILINE)
 _MONGO = re.compile(
     r"\bdb(?:\.[\w$]+|\[\"[\w$]+\"\]|\.getCollection\(['\"]\w+['\"]\)){0,3}\.(?:find|findOne|insert|insertOne|insertMany|update|updateOne|updateMany|replaceOne|delete|deleteOne|deleteMany|aggregate|count|countDocuments|distinct|findOneAndUpdate|findAndModify|save|remove|createUser|auth|changeUserPassword|updateUser)\("
@@ -69,14 +86,20 @@ _NAMES: Final = frozenset(
 )
 
 
-def find_flags(text: str, lower: str) -> Iterator[Finding]:
+def find_flags(source: Source) -> Iterator[Finding]:
     """Yield the values of telling flags and the credentials of known tools."""
+    text, lower = source.text, source.lower
     if " -" in text or text.startswith("-") or "'-" in text or '"-' in text:
         for found in _FLAG.finditer(text):
             hit = classify_words(split_words(found[1]))
             if hit is None or hit[0] not in ("secret", "personal") or len(found[1]) < 2:  # noqa: PLR2004
                 continue
             start, end = found.span(2)
+            if text[start] == "(":  # PowerShell: (ConvertTo-SecureString 'x' ...)
+                inner = re.compile(r"['\"]([^'\"\n]{1,256})['\"]").search(text, start, start + 256)
+                if inner is not None:
+                    yield Finding(*inner.span(1), hit[1], f"flag: {hit[2]}")
+                continue
             if found[2][0] in "\"'":
                 start, end = start + 1, end - 1
             value = text[start:end]
@@ -109,9 +132,13 @@ def secret_arguments(arguments: Sequence[object]) -> set[int]:
     return places
 
 
-def find_store_commands(text: str, lower: str) -> Iterator[Finding]:
+def find_store_commands(source: Source) -> Iterator[Finding]:
     """Yield the values in Redis and MongoDB commands that stand in a text."""
-    for found in _REDIS.finditer(text):
+    text, lower = source.text, source.lower
+    for place in source.places(STORE_WORDS):
+        found = _REDIS.match(text, place)
+        if found is None:
+            continue
         if (
             lower[: found.start()].rstrip().endswith(("update", "alter", "merge"))
             or " where " in lower
@@ -143,7 +170,8 @@ def find_store_commands(text: str, lower: str) -> Iterator[Finding]:
 _REDIS_VERB = re.compile(
     r"\s*(?:SET|GET|SETEX|PSETEX|SETNX|GETSET|GETEX|GETDEL|APPEND|MSET|MSETNX|MGET|HSET|HGET|HMSET|HMGET|HSETNX|HDEL|HGETALL|LPUSH|RPUSH|LPOP|RPOP|LRANGE|LREM|LINSERT|SADD|SREM"
     r"|SISMEMBER|SMEMBERS|ZADD|ZREM|ZSCORE|ZRANGE\w*|PUBLISH|SUBSCRIBE|XADD|XREAD|PFADD|GEOADD|EVAL|EVALSHA|DEL|UNLINK|EXISTS|EXPIRE|TTL|INCR|INCRBY|DECR|AUTH|HELLO|KEYS|SCAN|CONFIG|ACL|FT\.\w+|JSON\.\w+)"
-    r"(?=\s(?!\S+\s*(?:=|TO\b)|(?:SESSION|LOCAL|GLOBAL|TRANSACTION|NAMES|ROLE|TIME|SCHEMA|CHARACTER|CONSTRAINTS)\b))", re.IGNORECASE,
+    r"(?=\s(?!\S+\s*(?:=|TO\b)|(?:SESSION|LOCAL|GLOBAL|TRANSACTION|NAMES|ROLE|TIME|SCHEMA|CHARACTER|CONSTRAINTS)(?=\s|;|$)))",
+    re.IGNORECASE,
 )
 
 

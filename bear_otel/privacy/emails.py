@@ -10,6 +10,8 @@ from bear_otel.privacy.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.privacy.source import Source
+
 _AT = re.compile(r"@|%(?:25)?40|\\u0040|&#64;|＠", re.IGNORECASE)
 # Read backwards from the sign, so that a long run without one costs nothing.
 _LOCAL_REVERSED = re.compile(
@@ -42,8 +44,9 @@ _NO_DOMAIN = frozenset(
 )
 
 
-def find_emails(text: str, lower: str) -> Iterator[Finding]:
+def find_emails(source: Source) -> Iterator[Finding]:
     """Yield the e-mail addresses of a text."""
+    text, lower = source.text, source.lower
     for sign in _AT.finditer(text):
         domain = _DOMAIN.match(text, sign.end())
         if domain is None or _is_file(domain.group()):
@@ -68,7 +71,7 @@ def find_emails(text: str, lower: str) -> Iterator[Finding]:
                 yield Finding(
                     start - 2 - shown.end(), start - 2, "name", "name before an e-mail address"
                 )
-    if " at " in lower or "at)" in lower or "at]" in lower or "at}" in lower or "at>" in lower:
+    if "at" in source.words:
         for found in _SPELT.finditer(text):
             yield Finding(found.start(), found.end(), "email", "spelt-out e-mail address")
 

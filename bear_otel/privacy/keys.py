@@ -55,9 +55,12 @@ def split_words(key: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(key[:_LONGEST_KEY])]
 
 
+_UNDECOMPOSED: Final = dict(zip("łŁøØđĐı", "lLoOdDi", strict=True))
+
+
 def _without_accent(letter: str) -> str:
     """Return a Latin or Greek letter without its marks; in other scripts marks make the letter."""
-    base = unicodedata.normalize("NFD", letter)[:1]
+    base = _UNDECOMPOSED.get(letter) or unicodedata.normalize("NFD", letter)[:1]
     return base if "\u00c0" <= letter < "\u0400" or "\u1e00" <= letter < "\u2000" else letter
 
 
@@ -67,6 +70,8 @@ def classify_words(words: list[str]) -> tuple[str, str, str] | None:
     The last words decide, as in an English compound: `token_count` is a count, `count_token` a
     token.
     """
+    if "public" in words or "publishable" in words:
+        return None
     end = len(words)
     while end > 1 and words[end - 1] in NEUTRAL and " ".join(words[:end]) not in PHRASES:
         hit = _suffix(words[:end])

@@ -11,17 +11,23 @@ from bear_otel.privacy.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.privacy.source import Source
+
 _DOTTED = re.compile(r"\d\.\d{1,3}\.\d")
 _IPV4 = re.compile(
     r"(?<![\w.])(?<![\w)]-)((?:\d{1,3}\.){3})(\d{1,3})(?![\w])(?!\.\d|\.\w|-[A-Za-z])"
 )
+_COLONS = re.compile(r"::|:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(
     r"(?<![\w:.])((?:[0-9A-Fa-f]{1,4}:){1,7}:?(?:[0-9A-Fa-f]{1,4}:){0,6}|::(?:[0-9A-Fa-f]{1,4}:){0,6})"
     r"((?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{1,4})?(%[\w.]{1,16})?(?![\w:])(?!\.\d)"
 )
+_PAIRS = re.compile(
+    r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\."
+)
 _MAC = re.compile(
-    r"(?<![\w:.-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w])(?![:-]\w)"
-    r"|(?<![\w.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])"
+    r"[0-9A-Fa-f]{2}(?<![\w:.-]..)(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w])(?![:-]\w)"
+    r"|[0-9A-Fa-f]{4}(?<![\w.]....)\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])"
 )
 # What stands before a version, a product or an object identifier of the same shape.
 _VERSION_BEFORE = re.compile(
@@ -43,12 +49,13 @@ _PRIVATE = re.compile(
 )
 
 
-def find_addresses(text: str, lower: str) -> Iterator[Finding]:  # noqa: ARG001 one signature for all
+def find_addresses(source: Source) -> Iterator[Finding]:
     """Yield the IP and MAC addresses of a text.
 
     Addresses of the own machine stay. Private addresses stay, too, unless a word before them says
     that they are a client's: they name a neighbour in the data centre, and nobody outside.
     """
+    text = source.text
     if _DOTTED.search(text):
         for found in _IPV4.finditer(text):
             before = text[max(0, found.start() - 28) : found.start()].rpartition("]")[2]
@@ -56,11 +63,13 @@ def find_addresses(text: str, lower: str) -> Iterator[Finding]:  # noqa: ARG001 
             if short is None or short == found.group() or _keeps(found.group(), before):
                 continue
             yield Finding(found.start(), found.end(), "ip", "IPv4 address", short)
-    if text.count(":") > 1:
+    if text.count(":") > 1 and _COLONS.search(text):
         for found in _IPV6.finditer(text):
             short = shorten_ipv6(found.group())
             if short is not None and short != found.group():
                 yield Finding(found.start(), found.end(), "ip", "IPv6 address", short)
+    if _PAIRS.search(text) is None:
+        return
     for found in _MAC.finditer(text):
         digits = re.sub(r"[:.-]", "", found.group())
         if len(set(digits)) > 2 and not (found[1] is None and digits.isdigit()):  # noqa: PLR2004

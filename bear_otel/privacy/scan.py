@@ -4,91 +4,132 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bear_otel.privacy.assignments import find_assignments
-from bear_otel.privacy.commands import find_flags, find_store_commands
+from bear_otel.privacy.assignments import VALUE_WORDS, find_assignments
+from bear_otel.privacy.cards import find_cards
+from bear_otel.privacy.commands import STORE_WORDS, find_flags, find_store_commands
 from bear_otel.privacy.emails import find_emails
-from bear_otel.privacy.errors import find_error_values
+from bear_otel.privacy.errors import ERROR_WORDS, find_error_values
 from bear_otel.privacy.findings import Finding, merge
 from bear_otel.privacy.markers import CUT
 from bear_otel.privacy.network import find_addresses
-from bear_otel.privacy.numbers import find_cards, find_numbers
-from bear_otel.privacy.prose import (
-    SECRET_GATES,
+from bear_otel.privacy.numbers import URI_WORDS, find_numbers
+from bear_otel.privacy.prose_numbers import (
+    BIRTH_WORDS,
+    ID_STEMS,
+    ID_WORDS,
+    PHONE_STEMS,
+    PHONE_WORDS,
+    find_births_in_prose,
+    find_ids_in_prose,
+    find_phones_in_prose,
+)
+from bear_otel.privacy.prose_people import (
+    GEO_WORDS,
+    PERSON_WORDS,
+    STREET_STEMS,
+    STREET_WORDS,
+    USER_WORDS,
+    find_degrees,
+    find_people,
+    find_places,
+    find_streets,
+    find_users,
+)
+from bear_otel.privacy.prose_secrets import (
+    CODE_WORDS,
+    RANDOM_WORDS,
+    SECRET_WORDS,
     find_codes,
-    find_numbers_in_prose,
-    find_people_in_prose,
-    find_places_in_prose,
+    find_random_in_prose,
     find_secrets_in_prose,
 )
-from bear_otel.privacy.sql import GATES as SQL_GATES
-from bear_otel.privacy.sql import find_sql
+from bear_otel.privacy.source import Source
+from bear_otel.privacy.sql import SQL_WORDS, find_sql
 from bear_otel.privacy.tokens import find_tokens
-from bear_otel.privacy.tracebacks import code_spans, find_homes
-from bear_otel.privacy.urls import find_urls
+from bear_otel.privacy.tracebacks import find_homes
+from bear_otel.privacy.urls import PERSON_PATHS, SECRET_PATHS, find_urls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 class Detector(NamedTuple):
-    """One family of findings.
+    """One family of findings. It runs when one of its gates or one of its words is in the text.
 
     Args:
-        find: Yields the findings in a text, given the text and its lower case.
-        gates: The detector runs only when one of these occurs in the lower case.
+        find: Yields the findings.
+        gates: Signs and parts of words, looked for in the lower case.
+        words: Whole words.
     """
 
-    find: Callable[[str, str], Iterator[Finding]]
-    gates: tuple[str, ...] = ("",)
+    find: Callable[[Source], Iterator[Finding]]
+    gates: tuple[str, ...] = ()
+    words: frozenset[str] = frozenset()
 
 
+_ALWAYS: Final = ("",)
 # What shows by its own format. These run on every text, also under keys that are kept.
 STRONG: Final[tuple[Detector, ...]] = (
-    Detector(
-        find_emails, ("@", "%40", "\\u0040", "&#64;", "＠", " at ", "at)", "at]", "at}", "at>")
-    ),
-    Detector(find_tokens),
-    Detector(find_cards),
+    Detector(find_emails, ("@", "%40", "\\u0040", "&#64;", "＠"), frozenset(("at",))),
+    Detector(find_tokens, _ALWAYS),
+    Detector(find_cards, _ALWAYS),
     Detector(find_urls, ("://", "?", "@")),
 )
-ALL: Final[tuple[Detector, ...]] = (
-    Detector(find_emails, STRONG[0].gates),
-    Detector(find_tokens),
-    Detector(find_numbers),
-    Detector(find_addresses, (".", ":", "-")),
-    Detector(find_urls, ("://", "?", "/", "@")),
-    Detector(find_homes, ("/home/", "/users/", ":\\users", "documents and settings", ":/users")),
-    Detector(find_sql, SQL_GATES),
-    Detector(find_error_values),
-    Detector(find_flags, ("-", "auth", "requirepass", "identified")),
-    Detector(
-        find_store_commands,
-        ("set", "push", "add", "append", "publish", "eval", "db.", "db[", '] "'),
-    ),
-    Detector(find_secrets_in_prose, SECRET_GATES),
-    Detector(find_codes, ("code", "pin", "otp", "2fa", "mfa", "factor", "pass")),
-    Detector(find_people_in_prose),
-    Detector(find_numbers_in_prose),
-    Detector(find_places_in_prose),
-)
 # What a URL is searched for besides its own parts.
-URL: Final[tuple[Detector, ...]] = (*STRONG[:3], Detector(find_addresses), Detector(find_homes))
-# These need to know where source code stands.
-_PAIR_GATES: Final = ("=", "%3", ":", "：", "＝", "</", "('", '["', "['", "(b'", '("')
+URL: Final[tuple[Detector, ...]] = (
+    *STRONG[:2],
+    Detector(find_numbers, _ALWAYS),
+    Detector(find_addresses, _ALWAYS),
+    Detector(find_homes, ("/home/", "/users/")),
+)
+ALL: Final[tuple[Detector, ...]] = (
+    STRONG[0],
+    STRONG[1],
+    Detector(find_assignments, ("=", ":", "：", "＝", "%3", "</", "('", '["', "['", "(b'", '("')),
+    Detector(find_numbers, _ALWAYS),
+    Detector(find_addresses, (".", ":", "-")),
+    Detector(find_urls, ("/", "?", "@")),
+    Detector(find_homes, ("/home/", "/users/", ":\\users", "documents and settings", ":/users")),
+    Detector(find_sql, words=SQL_WORDS),
+    Detector(find_error_values, (")=(",), ERROR_WORDS),
+    Detector(
+        find_flags, (" -", "'-", '"-', "auth", "pass", "identified", "--", " /p", "vault", "lftp")
+    ),
+    Detector(find_store_commands, ('] "',), STORE_WORDS),
+    Detector(find_secrets_in_prose, words=SECRET_WORDS),
+    Detector(find_random_in_prose, words=RANDOM_WORDS),
+    Detector(find_codes, words=CODE_WORDS),
+    Detector(find_people, words=PERSON_WORDS),
+    Detector(find_users, words=USER_WORDS),
+    Detector(find_phones_in_prose, words=PHONE_WORDS | PHONE_STEMS),
+    Detector(find_ids_in_prose, words=ID_WORDS | ID_STEMS),
+    Detector(find_births_in_prose, words=BIRTH_WORDS),
+    Detector(find_streets, STREET_STEMS, STREET_WORDS),
+    Detector(find_places, words=GEO_WORDS),
+    Detector(find_degrees, ("°",)),
+)
+_VOCABULARY: Final = frozenset().union(
+    *(detector.words for detector in (*STRONG, *ALL)),
+    URI_WORDS,
+    PERSON_PATHS,
+    SECRET_PATHS,
+    VALUE_WORDS,
+)
+_STEMS: Final = PHONE_STEMS | ID_STEMS
 
 
 def find_all(text: str, detectors: tuple[Detector, ...] = ALL) -> list[Finding]:
     """Return what must not leave a text, in order."""
-    lower = text.lower()
-    if len(lower) != len(text):  # a few letters change length; offsets must fit the text
-        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    source = Source(text, _VOCABULARY, _STEMS)
+    lower, words = source.lower, source.words
     found: list[Finding] = []
-    if detectors is ALL and any(gate in text for gate in _PAIR_GATES):
-        found.extend(find_assignments(text, lower, code_spans(text)))
-    for find, gates in detectors:
+    for find, gates, needed in detectors:
+        if words and not needed.isdisjoint(words):
+            found.extend(find(source))
+            continue
         for gate in gates:
             if gate in lower:
-                found.extend(find(text, lower))
+                found.extend(find(source))
                 break
     return merge(text, found) if found else found
 

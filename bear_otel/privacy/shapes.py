@@ -99,7 +99,13 @@ def is_code(value: str) -> bool:
 
 def is_prose(value: str) -> bool:
     """Say whether a value is a plain word that sentences about secrets use."""
-    return value.strip(".,;:!?)('\"").lower() in PROSE
+    word = value.strip(".,;:!?)('\"")
+    return word.lower() in PROSE or (
+        word.isalpha() and word.islower() and word.endswith(_PROSE_ENDS)
+    )
+
+
+_PROSE_ENDS: Final = ("ed", "ing", "tion", "ment", "ness", "ible", "able", "less", "tly", "lly")
 
 
 def looks_secret(value: str, *, least: int = 6) -> bool:
@@ -118,6 +124,9 @@ def looks_random(value: str, *, least: int = 16) -> bool:
         return False
     digits = sum(c.isdigit() for c in value)
     letters = sum(c.isalpha() for c in value)
+    capitals = sum(c.isupper() for c in value)
+    if digits < 2 and 6 <= capitals <= letters - 6 and len(value) >= 20:  # noqa: PLR2004
+        return True
     if digits < 2 or letters < 4 or digits + letters < 0.85 * len(value):  # noqa: PLR2004
         return False
     return len(set(value)) >= 8  # noqa: PLR2004 a repeated pattern is no secret

@@ -10,6 +10,8 @@ from bear_otel.privacy.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.privacy.source import Source
+
 # Dialects in which a backslash escapes a quote, and those in which "x" is a text, not a name.
 _BACKSLASH: Final = frozenset(
     "mysql mariadb bigquery gcp.bigquery clickhouse hive spark databricks snowflake trino.mysql doris tidb"
@@ -66,23 +68,25 @@ _END = re.compile(
 )
 _AMBIGUOUS = re.compile(r"(?<![eE\w'])'(?:[^'\\]|'')*\\'")
 _QUESTION: Final = "?"
-GATES: Final = (
-    "select", "insert", "update", "delete", "merge", "replace into", "where ", "values", "create user", "create role", "alter user", "alter role",
-    "create login", "alter login", "identified", "grant ", "set password", "call ", "exec", "copy ", "pragma", "upsert", "with ", "attach ",
-)  # fmt: skip
+SQL_WORDS: Final = frozenset(
+    """
+    select insert update delete merge replace upsert copy with create alter grant set call exec execute
+    where values pragma attach
+    """.split()
+)
 
 
-def find_sql(text: str, lower: str) -> Iterator[Finding]:  # noqa: ARG001 one signature for all
+def find_sql(source: Source) -> Iterator[Finding]:
     """Yield the literals of the SQL statements that stand in a text."""
+    text = source.text
     position = 0
-    while True:
-        found = _START.search(text, position)
-        if found is None:
-            return
-        start = found.start()
-        end = _statement_end(text, start, found.end())
-        yield from find_literals(text, start, end, embedded=True)
-        position = max(end, found.end())
+    for place in sorted(source.places(SQL_WORDS)):
+        if place < position:
+            continue
+        found = _START.match(text, place)
+        if found is not None:
+            position = _statement_end(text, place, found.end())
+            yield from find_literals(text, place, position, embedded=True)
 
 
 def _statement_end(text: str, start: int, searched: int) -> int:

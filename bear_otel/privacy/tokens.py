@@ -10,6 +10,8 @@ from bear_otel.privacy.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.privacy.source import Source
+
 # Vendor, what every such token contains (the gate, in lower case), and the token.
 # Lengths are lower bounds: a token that was cut off is a token still.
 _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
@@ -111,20 +113,24 @@ _PATTERNS: Final = tuple(
     (vendor, gate, re.compile(pattern if pattern.startswith("(?<") else r"(?<![A-Za-z0-9])" + pattern))
     for vendor, gate, pattern in _TABLE
 )  # fmt: skip
-_RUN = re.compile(r"[\w./+$-]{16}")
+# A token has a run of twelve letters and digits at least, with a digit or a capital in it.
+_RUN = re.compile(r"[A-Za-z0-9_-]{12,}")
+_MIXED = re.compile(r"[0-9A-Z]")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _PEM = re.compile(
     r"-----BEGIN (?P<what>[A-Z0-9 ]{1,40})-----(?:(?!-----END).){0,16384}(?:-----END [A-Z0-9 ]{1,40}-----)?",
     re.DOTALL,
 )
 
 
-def find_tokens(text: str, lower: str) -> Iterator[Finding]:
+def find_tokens(source: Source) -> Iterator[Finding]:
     """Yield the credentials that a text shows by their format."""
+    text, lower = source.text, source.lower
     if "-----begin " in lower:
         for found in _PEM.finditer(text):
             if "PUBLIC" not in found["what"]:
                 yield Finding(found.start(), found.end(), "key", "PEM block")
-    if _RUN.search(text) is None:
+    if not any(_MIXED.search(run) and not _UUID.fullmatch(run) for run in _RUN.findall(text)):
         return
     for vendor, gate, pattern in _PATTERNS:
         if gate in lower:

@@ -11,6 +11,8 @@ from bear_otel.privacy.shapes import SERVICE_USERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.privacy.source import Source
+
 # A Python frame and the source lines below it, up to the next frame or an unindented line.
 _FRAME = re.compile(
     r'^[ \t|+-]*File "[^"\n]{1,1024}", line \d+[^\n]*\n((?:[ \t|]{4,}(?!File ")[^\n]*(?:\n|\Z)){0,12})',
@@ -29,8 +31,9 @@ def code_spans(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(found.span(1) for found in _FRAME.finditer(text) if found[1])
 
 
-def find_homes(text: str, lower: str) -> Iterator[Finding]:  # noqa: ARG001 one signature for all
+def find_homes(source: Source) -> Iterator[Finding]:
     """Yield the user names in paths to home directories; names of services stay."""
+    text, lower = source.text, source.lower
     for found in _HOME.finditer(text):
         name = found[1].lower()
         if (

@@ -8,22 +8,39 @@ from typing import TYPE_CHECKING, Final
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
 from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.source import alternatives, first_words
 from bear_otel.privacy.shapes import SERVICE_USERS, digit_count, is_placeholder, looks_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.privacy.source import Source
+
 _URL = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.:-]{1,40}?)://([^\s<>\"'`\\|]{1,8192})")
 _RELATIVE = re.compile(r"(?<![\w:/.])/[^\s?\"'<>`]{0,1024}\?[^\s\"'<>`]{1,8192}")
+_PERSONS: Final = """
+    user, users, customer, customers, patient, patients, member, members, employee, employees, people,
+    person, persons, profile, profiles, u, student, students, subscriber, subscribers, guest, guests,
+    passenger, passengers, contact, contacts
+"""
+PERSON_PATHS: Final = first_words(_PERSONS)
 _PERSON_PATH = re.compile(
-    r"/(?:users?|customers?|patients?|members?|employees?|people|persons?|profiles?|u|students?|subscribers?|guests?|passengers?|contacts?)"
-    r"/(?!\{|<|:|\*|\[REDACTED)([^/\s?#&\"'<>,;)\]]{1,256})", re.IGNORECASE,
-)  # fmt: skip
+    rf"/(?:{alternatives(_PERSONS)})/(?!\{{|<|:|\*|\[REDACTED)([^/\s?#&\"'<>,;)\]]{{1,256}})",
+    re.IGNORECASE,
+)
+_OPENERS: Final = """
+    reset, resets, reset-password, reset_password, password-reset, password_reset, verify, verification,
+    verify-email, verify_email, confirm, confirmation, confirm-email, activate, activation, invite, invites,
+    invitation, invitations, unsubscribe, magic, magic-link, magic_link, magiclink, token, tokens, share, shared,
+    auth, callback, key, keys, secret, secrets, s, join, accept, optout, webhook, webhooks, hook, hooks, bot,
+    sso, otp, session, sessions, recover, recovery, download, downloads, signed, sign, track, tracking
+"""
+SECRET_PATHS: Final = first_words(_OPENERS)
 _SECRET_PATH = re.compile(
-    r"/(?:reset|reset[-_]?password|password[-_]?reset|verify|verification|verify[-_]?email|confirm|confirmation|activate|activation|invite|invites|invitation|invitations"
-    r"|unsubscribe|magic|magic[-_]?link|token|tokens|share|shared|auth|callback|key|keys|secret|secrets|s|join|accept|optout|webhook|webhooks|hooks?|bot|sso|otp|session|sessions)"
-    r"/(?!\{|<|:|\[REDACTED)([^/\s?#&\"'<>,;)\]]{6,512})", re.IGNORECASE,
-)  # fmt: skip
+    rf"/(?:{alternatives(_OPENERS)})/(?!\{{|<|:|\[REDACTED)([^/\s?#&\"'<>,;)\]]{{6,512}})",
+    re.IGNORECASE,
+)
+_MATRIX = re.compile(r";([\w.-]{1,64})=([^;/?#\s]{1,1024})")
 _SEGMENT = re.compile(r"/([\w~%=+-]{22,512})(?![\w.:])")
 _PARAMETER = re.compile(r"([^&;=?#]{1,128})=([^&;#]*)")
 _SCHEMELESS = re.compile(
@@ -49,8 +66,9 @@ _SLUG = re.compile(
 _WORDY = re.compile(r"[a-z][a-z_\-]{0,32}")
 
 
-def find_urls(text: str, lower: str) -> Iterator[Finding]:
+def find_urls(source: Source) -> Iterator[Finding]:
     """Yield what must not leave in the URLs and request targets of a text."""
+    text, lower = source.text, source.lower
     if "://" in text:
         for found in _URL.finditer(text):
             start, end = found.start(2), found.end(2)
@@ -61,8 +79,9 @@ def find_urls(text: str, lower: str) -> Iterator[Finding]:
         for found in _RELATIVE.finditer(text):
             yield from _query(text, text.index("?", found.start()) + 1, found.end())
     if "/" in text:
-        yield from _person_segments(text, 0, len(text))
-        yield from _telling_segments(text, 0, len(text))
+        if source.words & PERSON_PATHS or "/u/" in text or "/~" in text:
+            yield from _person_segments(text, 0, len(text))
+        yield from _telling_segments(text, 0, len(text), telling=bool(source.words & SECRET_PATHS))
     if "@" in text and "/" in text:
         for found in _SCHEMELESS.finditer(text):
             user, _, secret = found[1].partition("/")
@@ -127,6 +146,9 @@ def _path(text: str, start: int, end: int, *, whole: bool) -> Iterator[Finding]:
     path_end = mark.start() if mark else end
     if whole:
         yield from _telling_segments(text, start, path_end)
+    for pair in _MATRIX.finditer(text, start, path_end) if whole else ():
+        if pair[1].lower() not in _ALLOWED and not is_clean(pair[2]):
+            yield Finding(*pair.span(2), "query", "path parameter")
     if mark is None:
         return
     fragment = text.find("#", path_end, end)
@@ -140,12 +162,14 @@ def _path(text: str, start: int, end: int, *, whole: bool) -> Iterator[Finding]:
             yield Finding(fragment + 1, end, "query", "fragment of a URL")
 
 
-def _telling_segments(text: str, start: int, end: int) -> Iterator[Finding]:
+def _telling_segments(
+    text: str, start: int, end: int, *, telling: bool = True
+) -> Iterator[Finding]:
     """Yield path segments that are random, or stand behind one such as `/reset/`."""
     for segment in _SEGMENT.finditer(text, start, end):
         if _is_token(segment[1]):
             yield Finding(*segment.span(1), "token", "random path segment")
-    for found in _SECRET_PATH.finditer(text, start, end):
+    for found in _SECRET_PATH.finditer(text, start, end) if telling else ():
         if digit_count(found[1]) and "." not in found[1]:
             yield Finding(*found.span(1), "token", "path segment behind a telling one")
 

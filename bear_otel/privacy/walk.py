@@ -12,7 +12,7 @@ from bear_otel.privacy.commands import secret_arguments
 from bear_otel.privacy.extents import is_likely
 from bear_otel.privacy.keys import KeyRule, classify_words, split_words
 from bear_otel.privacy.markers import CUT, DROPPED, marker
-from bear_otel.privacy.numbers import find_cards
+from bear_otel.privacy.cards import cards_within
 from bear_otel.privacy.values import PERSON
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Walk:
             return marker(rule.kind)
         if isinstance(value, int) and abs(value) >= _LARGE and rule.cls != "keep":
             digits = str(value)[:64]
-            if any(True for _ in find_cards(digits, digits)):
+            if any(True for _ in cards_within(digits, 0, len(digits))):
                 self._scrubber.count("card", self.door)
                 return marker("card")
         return value

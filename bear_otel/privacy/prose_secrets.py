@@ -1,0 +1,149 @@
+"""Find secrets that a sentence names: `the password is x`, `token "x"`, `482913 is your code`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.shapes import (
+    digit_count,
+    is_code,
+    is_placeholder,
+    is_prose,
+    looks_random,
+    looks_secret,
+)
+from bear_otel.privacy.source import alternatives, first_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bear_otel.privacy.source import Source
+
+_PASSWORDS: Final = """
+    password, passwd, passphrase, passcode, pwd, pin, pin code, secret, secret key, credential,
+    credentials, passwort, kennwort, contraseña, contrasena, clave, mot de passe, senha, wachtwoord,
+    lösenord, hasło, haslo, пароль, пароля, parola, şifre, salasana, heslo, otp, cvv, cvv2, cvc, cvc2,
+    session id
+"""
+_TOKENS: Final = """
+    token, api key, api-key, api_key, apikey, access key, private key, license key, jwt, bearer,
+    api token, ключ, токен
+"""
+SECRET_WORDS: Final = first_words(_PASSWORDS) | first_words(_TOKENS)
+_SECRET = re.compile(
+    rf"(?<![A-Za-z])(?P<word>{alternatives(_PASSWORDS + ',' + _TOKENS)})(?![^\W\d_])[\"']?"
+    r"(?:\s?(?P<sign>->|=>|→)\s?"
+    r"|\s(?P<link>(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset|updated|rotated)\sto"
+    r"|is(?:\snow)?|was|to|as|with\svalue|value|of|ist|lautet|es|est|é|jest|är|er|on)\s"
+    r"|\s|(?=[\"'“`]))"
+    r"(?P<quote>[\"'“`])?(?P<value>[\w!@#$%^&*+~.\-/][^\s\"'“”`,;<>]{0,511})",
+    re.IGNORECASE,
+)
+_LINKS: Final = frozenset(("is", "was", "is now", "with value", "ist", "lautet", "es", "est", "é", "jest", "är", "er", "->", "=>", "→"))  # fmt: skip
+# Short words with other uses: only a value with digits counts.
+_SHORT: Final = frozenset(
+    ("clave", "bearer", "pin", "pin code", "otp", "cvv", "cvc", "cvv2", "cvc2")
+)
+_MEASURE = re.compile(
+    r"[\d.,]+(?:ms|us|ns|s|m|h|d|%|kb|mb|gb|min)?|\d{4}-\d\d-\d\d\S*|v\d\S*|\d+/\d+|#\d+",
+    re.IGNORECASE,
+)
+_CODE_BEFORE = re.compile(
+    r"(?<![\w-])((?:[A-Z]-)?\d{3}[ -]?\d{1,5})\s(?:is|ist|est|es|as)\s(?:your|ihr|dein|votre|tu|su|the|il)\b"
+    r"[^\n.]{0,48}?(?:code|pin|otp|passcode|password)",
+    re.IGNORECASE,
+)
+_CODE_AFTER = re.compile(
+    r"\b(?:verification|security|confirmation|one[- ]time|login|access|2fa|mfa|two[- ]factor|sms|auth\w*"
+    r"|sign[- ]?in|otp|totp|recovery|backup|reset|activation|bestätigungs|sicherheits)"
+    r"[- ]?(?:pass)?(?:code|pin|otp|number)?s?\b"
+    r"[^\n\d]{0,24}?(?<![\w.-])((?:[A-Z]-)?\d{3}[ -]?\d{1,5})(?![\w.:/-])",
+    re.IGNORECASE,
+)
+CODE_WORDS: Final = frozenset(
+    "code codes pin otp totp passcode password bestätigungscode sicherheitscode fa mfa".split()
+)
+
+
+def find_secrets_in_prose(source: Source) -> Iterator[Finding]:
+    """Yield secrets that a sentence names."""
+    for place in source.places(SECRET_WORDS):
+        found = _SECRET.match(source.text, place)
+        if found is not None:
+            end = _secret_end(source.text, found)
+            if end is not None:
+                word = " ".join(found["word"].lower().split())
+                yield Finding(found.start("value"), end, _kind(word), f"sentence: {word}")
+
+
+# What a random run behind one of these words is, unless the word before says which key it is.
+RANDOM_WORDS: Final = frozenset(
+    "key keys secret secrets token tokens license licence signature seed salt nonce credential".split()
+)
+_RANDOM_AFTER = re.compile(
+    r"(?:key|secret|token|licen[cs]e|signature|seed|salt|nonce|credential)s?\b[^\n]{0,72}",
+    re.IGNORECASE,
+)
+_RANDOM_RUN = re.compile(r"(?<![\w/.-])[A-Za-z0-9+/_-]{20,256}={0,2}(?![\w/.-])")
+_DIGEST = re.compile(r"sha\d|md5|digest|fingerprint|etag|commit", re.IGNORECASE)
+_OTHER_KEYS = re.compile(
+    r"(?:cache|primary|foreign|public|partition|sort|object|lookup|idempotency|index|row|hash|routing|s3|redis|unique"
+    r"|dedup|group|storage|shard|document|message|cluster|join|composite|natural|surrogate|map|dict|missing|unknown)[\s_-]$|cache|artifact|docker|host\s$",
+    re.IGNORECASE,
+)
+
+
+def find_random_in_prose(source: Source) -> Iterator[Finding]:
+    """Yield long random runs that stand a few words behind `key`, `secret` and their like."""
+    text = source.text
+    for place in source.places(RANDOM_WORDS):
+        window = _RANDOM_AFTER.match(text, place)
+        if window is None or _OTHER_KEYS.search(text[max(0, place - 40) : place]):
+            continue
+        for run in _RANDOM_RUN.finditer(text, place, min(len(text), window.end() + 256)):
+            if _DIGEST.search(text, max(0, run.start() - 12), run.start()):
+                continue
+            if run.start() < window.end() and looks_random(run.group(), least=20):
+                yield Finding(*run.span(), "token", "random run behind a telling word")
+
+
+def _kind(word: str) -> str:
+    parts = ("token", "key", "jwt", "bearer", "ключ", "токен")
+    return "token" if any(part in word for part in parts) else "password"
+
+
+def _secret_end(text: str, found: re.Match[str]) -> int | None:
+    """Return where the value that a sentence names ends, or None if it is a word of the sentence."""
+    value = found["value"].rstrip(".!?)]}>")
+    start = found.start("value")
+    word = " ".join(found["word"].lower().split())
+    if not value or is_clean(value) or is_placeholder(value) or is_code(value):
+        return None
+    if value.startswith(("&quot", "=", ":")):
+        return None
+    if found["quote"]:
+        end = text.find(found["quote"].replace("“", "”"), start)
+        end = end if 0 < end - start < 512 else start + len(value)  # noqa: PLR2004
+        prose = all(is_prose(part) for part in text[start:end].split())
+        return None if prose or len(value) < 3 else end  # noqa: PLR2004
+    if word in _SHORT:
+        return start + len(value) if looks_secret(value, least=3) else None
+    if _MEASURE.fullmatch(value) and not (word.startswith("pass") and len(value) > 3):  # noqa: PLR2004
+        return None
+    password = _kind(word) == "password"
+    link = found["sign"] or " ".join((found["link"] or "").lower().split())
+    linked = link in _LINKS or link.endswith(" to")
+    if linked and not is_prose(value) and (password or looks_secret(value)):
+        return start + len(value)
+    return start + len(value) if looks_secret(value, least=4 if password else 8) else None
+
+
+def find_codes(source: Source) -> Iterator[Finding]:
+    """Yield one-time codes that a message carries."""
+    for pattern in (_CODE_BEFORE, _CODE_AFTER):
+        for found in pattern.finditer(source.text):
+            if digit_count(found[1]) >= 4:  # noqa: PLR2004
+                yield Finding(*found.span(1), "password", "sentence: one-time code")
