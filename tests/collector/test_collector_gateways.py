@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections import Counter, defaultdict
@@ -155,11 +156,38 @@ def test_a_gateway_that_is_down_loses_nothing_though_the_agent_is_killed(
     gateway.stop()
     request = trace_request(os.urandom(16) for _ in range(100))
     assert agent.send(request) == 200
-    agent.stop(9)  # pyright: ignore[reportArgumentType]
+    agent.stop(signal.SIGKILL)
     agent.start()
     gateway.start()
     sent = {span.span_id for span in spans_of(request)}
     wait_until(lambda: back_end.span_ids().keys() == sent, what="all spans")
+
+
+@pytest.mark.parametrize(
+    ("how", "arrives"), [(signal.SIGTERM, True), (signal.SIGKILL, False)], ids=["stop", "kill -9"]
+)
+def test_what_waits_for_a_decision(
+    collector: Callable[..., Collector],
+    sink: Callable[[], Sink],
+    how: signal.Signals,
+    arrives: bool,
+) -> None:
+    """A stop decides at once; a kill loses the traces in memory, which the documentation says."""
+    back_end = sink()
+    gateway = _gateway(collector, back_end, **SAMPLED | {f"{P}SAMPLING_WAIT_SECONDS": "3"})
+    request = trace_request((os.urandom(16) for _ in range(50)), error=True)
+    assert gateway.send(request) == 200
+    name = "otelcol_processor_tail_sampling_new_trace_id_received"
+    wait_until(lambda: gateway.metric(name) == 50, what="the traces")
+    gateway.stop(how)
+    gateway.start()
+    # What is sent now is decided after all that could still come from before.
+    later = trace_request([os.urandom(16)], spans=1, error=True)
+    assert gateway.send(later) == 200
+    marker = spans_of(later)[0].span_id
+    wait_until(lambda: marker in back_end.span_ids(), what="the trace sent later")
+    sent = {span.span_id for span in spans_of(request)}
+    assert back_end.span_ids().keys() & sent == (sent if arrives else set())
 
 
 @pytest.fixture

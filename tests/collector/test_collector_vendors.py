@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -272,7 +273,7 @@ def test_remote_write_survives_an_outage_and_a_kill(
     start = time.time_ns()
     assert one.send(sum_request("shop.orders", 7, start)) == 200
     wait_until(lambda: one.metric("otelcol_exporter_sent_metric_points") == 1)
-    one.stop(9)  # pyright: ignore[reportArgumentType]
+    one.stop(signal.SIGKILL)
     one.start()
     prometheus(port)
     wait_until(lambda: _query(port, "shop_orders_total"), seconds=30, what="the series")
