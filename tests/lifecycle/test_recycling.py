@@ -96,7 +96,7 @@ def test_a_reloader_loses_nothing(run: Callable[..., Program], sink: Sink, tmp_p
 def test_a_server_that_ends_by_itself_loses_nothing(
     run: Callable[..., Program], sink: Sink
 ) -> None:
-    """A single uvicorn ends normally after its last request, with the exit code that it has bare."""
+    """A single uvicorn ends normally after its last request, with its own exit code."""
     command = f"{_UVICORN} --limit-max-requests 30"
     bare, program = run(command, bare=True), run(command, sink.endpoint)
     for each in (bare, program):

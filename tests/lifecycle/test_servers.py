@@ -1,4 +1,4 @@
-"""Every server, however it ends: what was measured arrives, and nobody waits for a dead collector."""
+"""Every server, however it ends: what was measured arrives, and the end is quick."""
 
 from __future__ import annotations
 
