@@ -56,7 +56,7 @@ _CONNECTIONS = gather(
         "⟪AccountEndpoint=https://a.documents.azure.com:443/;⟫AccountKey=⟦$azure_key⟧;",
         "⟪Host=db;Port=5432;Database=app;⟫Username=app;Password=⟦$pw:simple⟧;⟪Timeout=15⟫",
         "⟪{ host: 'db', user: 'app',⟫ password: '⟦$pw:simple⟧', ⟪database: 'x' }⟫",
-        "⟪postgresql:///app?host=/var/run⟫&user=app&password=⟦$pw:simple⟧",
+        "⟪postgresql:///app⟫?host=/var/run&user=app&password=⟦$pw:simple⟧",
         "⟪trino://⟫etl:⟦$pw:simple⟧@⟪trino:8443/hive⟫",
         "⟪connect⟫ system/⟦$pw:simple⟧@⟪//ora:1521/XE⟫",
         '⟪could not connect using⟫ "mysql://app:⟦$pw:simple⟧@⟪db:3306/app⟫": ⟪timeout⟫',
