@@ -13,6 +13,8 @@ import pytest
 
 from bear_otel.cli.receiver import Receiver
 
+pytestmark = pytest.mark.server
+
 ADA = "ada.lovelace@example.com"
 
 # A program with nothing of ours in it; what it prints must be all that comes out on stdout.

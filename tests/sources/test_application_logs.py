@@ -147,10 +147,12 @@ def test_which_loggers_are_exported(
 ) -> None:
     """Errors of servers are, access logs are not, and no logger that keeps to itself."""
     logger = logging.getLogger(name)
-    before = logger.propagate
+    before, level = logger.propagate, logger.level
     logger.propagate = propagate
+    logger.setLevel(logging.NOTSET)
     logger.warning("hello")
     logger.propagate = before
+    logger.setLevel(level)
     assert bodies(logs) == (["hello"] if exported else [])
 
 
