@@ -342,8 +342,10 @@ def log_request(bodies: Iterable[str], *, severity: int = 13) -> ExportLogsServi
     return request
 
 
-def sum_request(name: str, value: int, start: int) -> ExportMetricsServiceRequest:
-    """Return a cumulative monotonic sum that began at `start`, in nanoseconds."""
+def sum_request(
+    name: str, value: int, start: int, *, trace_id: bytes = b""
+) -> ExportMetricsServiceRequest:
+    """Return a cumulative monotonic sum that began at `start` ns, with an exemplar of a trace."""
     request = ExportMetricsServiceRequest()
     resource = request.resource_metrics.add()
     resource.resource.attributes.extend(attributes(RESOURCE))
@@ -352,6 +354,13 @@ def sum_request(name: str, value: int, start: int) -> ExportMetricsServiceReques
     metric.sum.aggregation_temporality = 2
     point = metric.sum.data_points.add(start_time_unix_nano=start, time_unix_nano=time.time_ns())
     point.as_int = value
+    if trace_id:
+        point.exemplars.add(
+            time_unix_nano=point.time_unix_nano,
+            as_int=1,
+            trace_id=trace_id,
+            span_id=trace_id[:8],
+        )
     return request
 
 

@@ -15,6 +15,7 @@ from collector_harness import (
     QUICK,
     Collector,
     Sink,
+    free_port,
     log_request,
     metrics_of,
     spans_of,
@@ -161,6 +162,29 @@ def test_a_gateway_that_is_down_loses_nothing_though_the_agent_is_killed(
     gateway.start()
     sent = {span.span_id for span in spans_of(request)}
     wait_until(lambda: back_end.span_ids().keys() == sent, what="all spans")
+
+
+def test_a_full_queue_in_memory_is_refused_to_the_application(binary: Path, tmp_path: Path) -> None:
+    """With gateways that are down the agent says no, so that the application keeps its spans."""
+    small = {"queue_size": 300_000, "batch": {"min_size": 1000, "max_size": 100_000}}
+    addresses = f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}"
+    agent = Collector(
+        directory=tmp_path / "agent",
+        arguments=("--role=agent",),
+        environment={
+            f"{P}GATEWAY": f"127.0.0.1:{free_port()}",
+            f"{P}GATEWAYS": addresses,
+            f"{P}GATEWAY_INSECURE_ENABLED": "true",
+        },
+        config={
+            "exporters": {
+                "load_balancing/gateways": {"protocol": {"otlp": {"sending_queue": small}}}
+            }
+        },
+    )
+    with agent:
+        statuses = [agent.send(trace_request(os.urandom(16) for _ in range(50))) for _ in range(60)]
+    assert (statuses[0], statuses[-1]) == (200, 503)
 
 
 @pytest.mark.parametrize(

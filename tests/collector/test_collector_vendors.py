@@ -75,6 +75,14 @@ def _has(one: Collector, text: str) -> bool:
     return file.exists() and text in file.read_text()
 
 
+def _exemplars(port: int, name: str) -> list[str]:
+    """Return the trace ids of the exemplars of a series."""
+    now = int(time.time())
+    query = f"query={name}&start={now - 600}&end={now + 600}"
+    answer = _get(port, f"/api/v1/query_exemplars?{query}") or {"data": []}
+    return [e["labels"]["trace_id"] for series in answer["data"] for e in series["exemplars"]]
+
+
 def _new_relic(collector: Callable[..., Collector], key: str) -> tuple[Collector, Collector]:
     """Return a Collector that stands for New Relic, and one that sends to it with this key."""
     token = {"header": "api-key", "scheme": "", "token": "right-key"}
@@ -227,7 +235,8 @@ def test_prometheus_scrapes_what_was_sent(
     """A real server holds the value under the name, job and resource that the docs promise."""
     page = free_port()
     one = collector(environment={f"{P}PROMETHEUS_LISTEN": f"127.0.0.1:{page}"})
-    assert one.send(sum_request("shop.orders", 25, time.time_ns())) == 200
+    trace_id = os.urandom(16)
+    assert one.send(sum_request("shop.orders", 25, time.time_ns(), trace_id=trace_id)) == 200
     scrape = {
         "job_name": "bear-otel",
         "honor_labels": True,
@@ -240,6 +249,7 @@ def test_prometheus_scrapes_what_was_sent(
     [(info, _)] = _query(port, "target_info")
     assert info["deployment_environment_name"] == "test"
     assert info["bear_deployment_id"] == "2026-11-24.1"
+    assert _exemplars(port, "shop_orders_total") == [trace_id.hex()]
 
 
 def test_a_loss_raises_its_alert(
@@ -270,8 +280,8 @@ def test_remote_write_survives_an_outage_and_a_kill(
     """Samples of the outage are there after it, though the Collector was killed in between."""
     port = free_port()
     one = collector(environment={f"{P}REMOTE_WRITE_URL": f"http://127.0.0.1:{port}/api/v1/write"})
-    start = time.time_ns()
-    assert one.send(sum_request("shop.orders", 7, start)) == 200
+    trace_id = os.urandom(16)
+    assert one.send(sum_request("shop.orders", 7, time.time_ns(), trace_id=trace_id)) == 200
     wait_until(lambda: one.metric("otelcol_exporter_sent_metric_points") == 1)
     one.stop(signal.SIGKILL)
     one.start()
@@ -281,3 +291,4 @@ def test_remote_write_survives_an_outage_and_a_kill(
     assert (labels["job"], labels["instance"], value) == ("shop", "instance-1", "7")
     [(info, _)] = _query(port, "target_info")
     assert info["cloud_region"] == "eu-central-1"
+    assert _exemplars(port, "shop_orders_total") == [trace_id.hex()]
