@@ -26,7 +26,9 @@ _KEY_BACK = re.compile(
     r"""[ \t]{0,4}([\])]{0,2}(?:["'`”]\\{0,6}|;touq&|22%)|[\])])?([\w.\-]{1,64})"""
 )
 _WORDS_BACK = re.compile(r"(?:[ \t]{1,2}[\w'’.\-]{1,24}){1,4}")
-_LAST_WORDS: Final = frozenset(phrase.rpartition(" ")[2] for phrase in PHRASES if " " in phrase)
+_BEFORE: Final[dict[str, frozenset[str]]] = {}
+for _phrase_words in (phrase.split() for phrase in PHRASES if " " in phrase):
+    _BEFORE[_phrase_words[-1]] = _BEFORE.get(_phrase_words[-1], frozenset()) | {_phrase_words[-2]}
 # Elements of two: ("authorization", "x"), ["password", "x"]; headers and form fields come like this.
 VALUE_WORDS: Final = frozenset(("value", "val", "content"))
 _TWO = re.compile(
@@ -54,7 +56,7 @@ _FORM_PART = re.compile(
 
 class _Key(NamedTuple):
     hit: Hit | None
-    more: bool  # the word may end a longer phrase, such as `number` in `phone number`
+    before: frozenset[str]  # words before it that make a longer phrase: `phone` before `number`
 
 
 _KEYS: BoundedCache[str, _Key] = BoundedCache(4096)
@@ -80,51 +82,69 @@ _PERSONAL_CONTEXT: Final = frozenset(
 
 
 def _pairs(text: str) -> Iterator[Pair]:
-    for sign in (_ENCODED_SIGN if "%3" in text else _SIGN).finditer(text):
-        position = sign.start()
-        if text[position - 1 : position] == ":" and sign.group() == "=":
+    for found in (_ENCODED_SIGN if "%3" in text else _SIGN).finditer(text):
+        position, end = found.span()
+        sign = text[position]
+        if sign == "=" and text[position - 1 : position] == ":":
             position -= 1  # `password := x`
         back = _KEY_BACK.match(text[max(0, position - 80) : position][::-1])
         if back is None:
             continue
-        token = back[2][::-1]
-        known = _KEYS.get(token)
-        if known is None:
-            words = split_words(token)
-            known = _Key(classify_words(words), bool(words) and words[-1] in _LAST_WORDS)
-            _KEYS.put(token, known)
-        hit = known.hit
+        reversed_key = back[2]
+        known = _KEYS.young.get(reversed_key) or _learn(reversed_key)
+        hit, before = known
+        if hit is None and not before:
+            continue
         key_start = position - back.end()
-        if known.more:
-            words_back = _WORDS_BACK.match(text[max(0, key_start - 80) : key_start][::-1])
-            if words_back is not None:
-                phrase = words_back.group()[::-1] + " " + token
-                longer = classify_words(split_words(phrase))
-                if longer is not None:
-                    hit = longer
-                    extra = len(longer[2].split()) - len(split_words(token))
-                    if extra > 0:
-                        key_start -= len(" ".join(phrase.split()[-extra - 1 : -1])) + 1
-        if hit is None:
+        if before:
+            longer, length = _phrase(text, key_start, reversed_key[::-1], before)
+            if longer is not None:
+                hit = longer
+                key_start -= length
+        if hit is None or (
+            sign == ":" and text[end : end + 1] in _NO_SIGN and text[end : end + 2] != ":="
+        ):
             continue
-        sign_text = sign.group()
-        value_start = sign.end() + (text[sign.end() : sign.end() + 1] == ">")  # `password => x`
-        if sign_text == ":" and text[sign.end() : sign.end() + 2] in ("//", ":", "::"):
-            continue
-        yield Pair(hit, key_start, value_start, sign_text, quoted=bool(back[1]))
+        end += text[end : end + 1] == ">"  # `password => x`
+        yield Pair(hit, key_start, end, sign, quoted=bool(back[1]))
+
+
+_NO_SIGN: Final = frozenset(("/", ":"))
+
+
+_FILE = re.compile(
+    r".*\.(?:rb|py|pyx|js|jsx|mjs|ts|tsx|go|java|kt|php|c|cc|cpp|h|cs|rs|swift|exs?|erl|scala|clj|vue|html?|json|ya?ml"
+    r"|toml|ini|conf|cfg|txt|log|sql|css|md|sh|pl|lua|dart)"
+)
+
+
+def _learn(reversed_key: str) -> _Key:
+    words = split_words(reversed_key[::-1])
+    before = _BEFORE.get(words[0], frozenset()) if len(words) == 1 else frozenset()
+    if _FILE.fullmatch(reversed_key[::-1]):
+        words = []  # `password.rb:12` is a place in a program
+    known = _Key(classify_words(words), before)
+    _KEYS.put(reversed_key, known)
+    return known
+
+
+def _phrase(text: str, start: int, key: str, before: frozenset[str]) -> tuple[Hit | None, int]:
+    """Return what a key of several words says, and the length of the words before the last."""
+    found = _WORDS_BACK.match(text[max(0, start - 80) : start][::-1])
+    if found is None:
+        return None, 0
+    words = found.group()[::-1].split()
+    if split_words(words[-1])[-1:] != [] and split_words(words[-1])[-1] not in before:
+        return None, 0
+    hit = classify_words(split_words(" ".join([*words, key])))
+    extra = len(hit[2].split()) - 1 if hit is not None else 0
+    return hit, len(" ".join(words[-extra:])) + 1 if extra > 0 else 0
 
 
 def _structured(source: Source) -> Iterator[Finding]:
     """Yield values whose key stands beside them without a sign: tuples, XML, form parts."""
     text = source.text
-    if (
-        "('" in text
-        or '("' in text
-        or "(b'" in text
-        or '["' in text
-        or "['" in text
-        or '\\"' in text
-    ):
+    if "', " in text or '", ' in text or "','" in text or '","' in text or '\\", ' in text:
         for found in _TWO.finditer(text):
             yield from _whole(found, 2, 4)
     valued = source.words & VALUE_WORDS

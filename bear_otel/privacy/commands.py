@@ -20,7 +20,7 @@ _FLAG = re.compile(
 _SHORT: Final = tuple(
     re.compile(pattern)
     for pattern in (
-        r"\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|mongo|mongosh|mongodump|sshpass|docker login|cqlsh|sqlcmd|clickhouse-client|ldapsearch|smbclient|zip|7z|unzip|rar)\b[^\n|;&]{0,512}?\s-(?:p|P|w)[ =]?(\"[^\"\n]+\"|'[^'\n]+'|[^\s-]\S*)",
+        r"\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|mongo|mongosh|mongodump|sshpass|[a-z]+ (?:registry )?login|cqlsh|sqlcmd|clickhouse-client|ldapsearch|smbclient|zip|7z|unzip|rar)\b[^\n|;&]{0,512}?\s-(?:p|P|w)[ =]?(\"[^\"\n]+\"|'[^'\n]+'|[^\s-]\S*)",
         r"\b(?:curl|wget|http|https|xh|svn|smbclient|mosquitto_pub)\b[^\n|;]{0,1024}?\s-(?:u|-user|a|-auth)[ =]?['\"]?([^\s'\":]+:[^\s'\"]+)",
         r"\b(?:redis-cli|valkey-cli)\b[^\n|;]{0,256}?\s-a[ =]?(\"[^\"\n]+\"|'[^'\n]+'|\S+)",
         r"\b(?:net use|net user)\b[^\n|;]{0,256}?\s(?!/)(\S+)\s/(?:user|add)",
@@ -32,7 +32,7 @@ _SHORT: Final = tuple(
         r"\b(?:lftp|ncftp\w*)\b[^\n|;]{0,128}?\s-u[ =]?[^\s,]+,([^\s,]+)",
         r"\b(?:ipmitool|snmp\w+|xfreerdp|rdesktop|psexec|openssl)\b[^\n|;]{0,256}?\s-(?:P|A|X|p|k)\s+([^\s-]\S*)",
         r"\bvault\s+login\s+(?:-\S+\s+)*([^\s=-]\S+)",
-        r"\becho\s+['\"]?([^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+-S|docker login|passwd|chpasswd)",
+        r"\becho\s+['\"]?([^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+-S|[a-z]+ (?:registry )?login|passwd|chpasswd)",
         r"\b(?:requirepass|masterauth)\s+[\"']?([^\s\"']+)",
         r"(?<![\w.])AUTH\s+((?!failed\b|error\b|required\b|token\b)[^\s\"']\S{0,256}(?:\s(?![a-z]+\b)\S{1,256})?)",
         r"\bHELLO\s+[23]\s+AUTH\s+(\S+\s+\S+)",
@@ -119,17 +119,26 @@ def find_flags(source: Source) -> Iterator[Finding]:
                     )
 
 
-def secret_arguments(arguments: Sequence[object]) -> set[int]:
-    """Return which elements of an argument vector stand behind a telling flag."""
-    places: set[int] = set()
-    for place, argument in enumerate(arguments[:-1]):
-        if isinstance(argument, str) and argument.startswith("-") and "=" not in argument:
-            hit = classify_words(split_words(argument.lstrip("-")))
-            following = arguments[place + 1]
-            if hit is not None and hit[0] in ("secret", "personal"):
-                if isinstance(following, str) and not following.startswith("-"):
-                    places.add(place + 1)
-    return places
+def find_in_arguments(arguments: Sequence[str], source: Source) -> dict[int, list[Finding]]:
+    """Return the findings in an argument vector, by element, with offsets in the element.
+
+    Args:
+        arguments: The vector.
+        source: Its elements, joined by one blank.
+    """
+    found = sorted(find_flags(source))
+    by_element: dict[int, list[Finding]] = {}
+    start = 0
+    for place, argument in enumerate(arguments):
+        end = start + len(argument)
+        for one in found:
+            if one.start < end and one.end > start:
+                inside = one._replace(
+                    start=max(0, one.start - start), end=min(one.end, end) - start
+                )
+                by_element.setdefault(place, []).append(inside)
+        start = end + 1
+    return by_element
 
 
 def find_store_commands(source: Source) -> Iterator[Finding]:

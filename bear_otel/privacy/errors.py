@@ -96,6 +96,7 @@ _TEXTS: Final = (
         r"(?:value|values|string|received|got|given|input|rejected|actual|found|literal|text|argument|data|contains)"
         r"(?: is| was| of)?(?:: ?| )\[?QUOTED",
     ),
+    _row("bound parameter", "bind binds bound", r"\b(?:binds?|bound)(?: values?)?: ?QUOTED"),
     _row(_SUBMITTED, "value values rejected", r"(?:value|values|rejected) \[([^\]\n]{1,512})\]"),
     _row("API key", "provided", r"(?:key|token|password|credentials?|secret) provided: ([^\s'\",]{4,512})", "token"),
     _row("Access denied", "user", r"for user:? QUOTED", "user"),

@@ -62,6 +62,10 @@ _REST = re.compile(r"[^\r\n]*")
 _WORDS = re.compile(
     r"""(?:(?![\s,]+(?:and\s)?["']?[\w.\-]{1,40}(?:\s[\w]{1,12})?["']?\s?(?:=|:\s|:$))[^\r\n;|"<>(){}\[\]=&\\\t]){1,200}"""
 )
+# Calls that name what they fetch.
+_LOOKUP = re.compile(
+    r"(?:^|[._])(?:get\w*|pop|fetch|read|load|lookup|find|require|env|environ|param|header|_|t|i18n)\(.$"
+)
 _SCHEME = re.compile(
     r"(?:bearer|basic|token|apikey|api-key|negotiate|ntlm|hawk|bot|jwt|key|splunk|genericapikey|sso-key)\s+(?=[^\s])",
     re.IGNORECASE,
@@ -121,7 +125,7 @@ def value_extent(
             return None
         return start + 1, max(start + 1, end - 1), kind
     called = re.compile(r"[A-Za-z_][\w.]{0,40}\([\"']").match(text, start)
-    if called is not None:
+    if called is not None and not _LOOKUP.search(called.group()):
         return _judge_quoted(
             text,
             called.end(),

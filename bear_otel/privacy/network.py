@@ -22,9 +22,8 @@ _IPV6 = re.compile(
     r"(?<![\w:.])((?:[0-9A-Fa-f]{1,4}:){1,7}:?(?:[0-9A-Fa-f]{1,4}:){0,6}|::(?:[0-9A-Fa-f]{1,4}:){0,6})"
     r"((?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{1,4})?(%[\w.]{1,16})?(?![\w:])(?!\.\d)"
 )
-_PAIRS = re.compile(
-    r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\."
-)
+_PAIRS = re.compile(r"[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]")
+_CISCO = re.compile(r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}")
 _MAC = re.compile(
     r"[0-9A-Fa-f]{2}(?<![\w:.-]..)(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w])(?![:-]\w)"
     r"|[0-9A-Fa-f]{4}(?<![\w.]....)\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])"
@@ -32,7 +31,7 @@ _MAC = re.compile(
 # What stands before a version, a product or an object identifier of the same shape.
 _VERSION_BEFORE = re.compile(
     r"(?:versions?|ver|release|rel|build|firmware|revision|rev|sdk|api|driver|upgrad\w+|to|oid|section|chapter|§)"
-    r"""["']?\s?[=:]?\s?["'v]?$|==\s?$|>=\s?$|<=\s?$|~=\s?$|[\^~@]$|[A-Za-z)]/$|[-_]v?$|\bv\.?\s?$""",
+    r"""["']?\s?[=:]?\s?["'v]?$|==\s?$|>=\s?$|<=\s?$|~=\s?$|[\^~@]$|(?:^|[\s(;,\"'])[A-Za-z][\w. -]{0,24}/$|[-_]v?$|\bv\.?\s?$""",
     re.IGNORECASE,
 )
 _NOT_VERSION = re.compile(
@@ -63,12 +62,13 @@ def find_addresses(source: Source) -> Iterator[Finding]:
             if short is None or short == found.group() or _keeps(found.group(), before):
                 continue
             yield Finding(found.start(), found.end(), "ip", "IPv4 address", short)
-    if text.count(":") > 1 and _COLONS.search(text):
+    colons = text.count(":")
+    if colons > 1 and _COLONS.search(text):
         for found in _IPV6.finditer(text):
             short = shorten_ipv6(found.group())
             if short is not None and short != found.group():
                 yield Finding(found.start(), found.end(), "ip", "IPv6 address", short)
-    if _PAIRS.search(text) is None:
+    if _PAIRS.search(text) is None and _CISCO.search(text) is None:
         return
     for found in _MAC.finditer(text):
         digits = re.sub(r"[:.-]", "", found.group())

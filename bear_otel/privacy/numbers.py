@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"\d[\dA-Za-z./+\-]{4,64}")
 _GROUPS = re.compile(r"\d[\d .()/\-–_+%\u00a0\u2009\u2011]{5,48}\d")
 _LETTERS_BACK = re.compile(r"-?[A-Za-z]{1,6}(?![\w./@-])")
-_HONG_KONG = re.compile(r"(?<!\w)[A-Z]{1,2}\d{6}\([0-9A]\)")
+_HONG_KONG = re.compile(r"\d{6}\([0-9A]\)(?<=[A-Z]\d{6}...)")
 # A date, a fraction, an IP address: digits with separators that are no number of a person.
 _NO_NUMBER = re.compile(
     r"(?:19|20)\d\d([-/.])\d\d\1\d\d(?: \d{1,2})?|\d+\.\d+|\d{1,3}(?:\.\d{1,3}){3}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)?\d\d(?: \d{1,2})?"
@@ -121,9 +121,8 @@ def _tokens(text: str) -> Iterator[Finding]:
         if shape.weak and _OTHER_KEY.search(text[max(0, start - 24) : start]):
             continue
         yield Finding(start, end, "id", shape.name)
-    if "(" in text:
-        for found in _HONG_KONG.finditer(text):
-            yield Finding(*found.span(), "id", "HK id")
+    for found in _HONG_KONG.finditer(text):
+        yield Finding(found.start() - 1, found.end(), "id", "HK id")
 
 
 def _grouped(text: str, start: int, end: int) -> Iterator[Finding]:

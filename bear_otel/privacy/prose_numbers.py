@@ -38,7 +38,7 @@ _ID_PHRASES: Final = """
     reisepass, passeport, pasaporte, passaporto, paszport, паспорт, паспорта, personalausweis,
     personalausweisnummer, ausweisnummer, driver's license, drivers license, driver license,
     driving licence, driving license, license plate, licence plate, number plate, kennzeichen, national id,
-    identity card, id card, dni, nie, nif, nir, insee, sécurité sociale, securite sociale, codice fiscale,
+    identity card, dni, nie, nif, nir, insee, sécurité sociale, securite sociale, codice fiscale,
     cpf, cnpj, rg, aadhaar, aadhar, pan, pan card, pesel, bsn, personnummer, fødselsnummer, fodselsnummer,
     cpr, hetu, henkilötunnus, curp, rut, cuit, cuil, nric, mrn, medicare, medical record, patient, tfn,
     tax file, emirates id, iqama, cnp, egn, oib, jmbg, amka, kimlik, снилс, инн, my number, mynumber, imei,

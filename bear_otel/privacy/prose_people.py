@@ -36,16 +36,17 @@ _FROM_HOST = re.compile(
     r"\b(?:for|user|by) (?:(?:invalid|illegal) user |user )?([\w.@+-]{1,64}) from (?=[\d:a-f.]{3,39}\b)"
 )
 _SESSION = re.compile(
-    r"\b(?:session (?:opened|closed) for user|for user|logged in as|login as|logged in user|impersonating"
+    r"\b(?:session (?:opened|closed) for user|logged in as|login as|logged in user|impersonating"
     r"|acting as|on behalf of|username is|user name is|logging in as|authenticated as|sign(?:ed)? in as)"
     r" [\"']?([\w.@+-]{1,64})"
 )
 USER_WORDS: Final = frozenset(
     """
-    user username login benutzer usuario utilisateur member customer patient principal for by
+    user username login benutzer usuario utilisateur member customer patient principal
     session logged impersonating acting behalf logging authenticated sign signed
     """.split()
 )
+HOST_WORDS: Final = frozenset(("from",))
 _STREET = re.compile(
     r"(?<![\w.:/-])\d{1,5}[A-Za-z]?,?\s(?:[NSEW]\.?\s)?(?:[A-Z][\w'’.-]{0,24}\s){1,4}"
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Square|Sq"
@@ -102,17 +103,24 @@ def find_people(source: Source) -> Iterator[Finding]:
 def find_users(source: Source) -> Iterator[Finding]:
     """Yield the user names that a sentence introduces."""
     for place in source.places(USER_WORDS):
-        for pattern in (_QUOTED, _FROM_HOST, _SESSION):
+        for pattern in (_QUOTED, _SESSION):
             found = pattern.match(source.text, place)
-            if found is None:
-                continue
-            value = found[1].rstrip(".")
-            if value.lower() in SERVICE_USERS or is_prose(value) or is_clean(value):
-                continue
-            if not is_placeholder(value):
-                yield Finding(
-                    found.start(1), found.start(1) + len(value), "user", "sentence: a user"
-                )
+            if found is not None:
+                yield from _user(found)
+
+
+def find_users_of_hosts(source: Source) -> Iterator[Finding]:
+    """Yield the user names in `for alice from 203.0.113.9`."""
+    for found in _FROM_HOST.finditer(source.text):
+        yield from _user(found)
+
+
+def _user(found: re.Match[str]) -> Iterator[Finding]:
+    value = found[1].rstrip(".")
+    if value.lower() in SERVICE_USERS or is_prose(value):
+        return
+    if not is_clean(value) and not is_placeholder(value):
+        yield Finding(found.start(1), found.start(1) + len(value), "user", "sentence: a user")
 
 
 def find_streets(source: Source) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from bear_otel.privacy.assignments import VALUE_WORDS, find_assignments
 from bear_otel.privacy.cards import find_cards
 from bear_otel.privacy.commands import STORE_WORDS, find_flags, find_store_commands
 from bear_otel.privacy.emails import find_emails
+from bear_otel.privacy.encoded import decoded_runs
 from bear_otel.privacy.errors import ERROR_WORDS, find_error_values
 from bear_otel.privacy.findings import Finding, merge
 from bear_otel.privacy.markers import CUT
@@ -25,6 +26,7 @@ from bear_otel.privacy.prose_numbers import (
 )
 from bear_otel.privacy.prose_people import (
     GEO_WORDS,
+    HOST_WORDS,
     PERSON_WORDS,
     STREET_STEMS,
     STREET_WORDS,
@@ -34,6 +36,7 @@ from bear_otel.privacy.prose_people import (
     find_places,
     find_streets,
     find_users,
+    find_users_of_hosts,
 )
 from bear_otel.privacy.prose_secrets import (
     CODE_WORDS,
@@ -101,6 +104,7 @@ ALL: Final[tuple[Detector, ...]] = (
     Detector(find_codes, words=CODE_WORDS),
     Detector(find_people, words=PERSON_WORDS),
     Detector(find_users, words=USER_WORDS),
+    Detector(find_users_of_hosts, words=HOST_WORDS),
     Detector(find_phones_in_prose, words=PHONE_WORDS | PHONE_STEMS),
     Detector(find_ids_in_prose, words=ID_WORDS | ID_STEMS),
     Detector(find_births_in_prose, words=BIRTH_WORDS),
@@ -118,9 +122,14 @@ _VOCABULARY: Final = frozenset().union(
 _STEMS: Final = PHONE_STEMS | ID_STEMS
 
 
+def read(text: str) -> Source:
+    """Return a text in the forms that detectors read."""
+    return Source(text, _VOCABULARY, _STEMS)
+
+
 def find_all(text: str, detectors: tuple[Detector, ...] = ALL) -> list[Finding]:
     """Return what must not leave a text, in order."""
-    source = Source(text, _VOCABULARY, _STEMS)
+    source = read(text)
     lower, words = source.lower, source.words
     found: list[Finding] = []
     for find, gates, needed in detectors:
@@ -131,7 +140,24 @@ def find_all(text: str, detectors: tuple[Detector, ...] = ALL) -> list[Finding]:
             if gate in lower:
                 found.extend(find(source))
                 break
+    if "%" in text or "=" in text or '"' in text:
+        found.extend(_find_encoded(source, found))
     return merge(text, found) if found else found
+
+
+def _find_encoded(source: Source, known: list[Finding]) -> list[Finding]:
+    """Return the encoded runs that hold something unmistakable, where nothing was found so far."""
+    found: list[Finding] = []
+    for start, end, decoded in decoded_runs(source.text):
+        if any(one.start < end and one.end > start for one in known):
+            continue
+        inner = read(decoded)
+        for find in (find_emails, find_tokens, find_cards, find_assignments):
+            first = next(iter(find(inner)), None)
+            if first is not None:
+                found.append(Finding(start, end, first.kind, f"encoded: {first.rule}"))
+                break
+    return found
 
 
 def cut(text: str, limit: int) -> str:

@@ -116,7 +116,6 @@ _PATTERNS: Final = tuple(
 # A token has a run of twelve letters and digits at least, with a digit or a capital in it.
 _RUN = re.compile(r"[A-Za-z0-9_-]{12,}")
 _MIXED = re.compile(r"[0-9A-Z]")
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _PEM = re.compile(
     r"-----BEGIN (?P<what>[A-Z0-9 ]{1,40})-----(?:(?!-----END).){0,16384}(?:-----END [A-Z0-9 ]{1,40}-----)?",
     re.DOTALL,
@@ -130,7 +129,10 @@ def find_tokens(source: Source) -> Iterator[Finding]:
         for found in _PEM.finditer(text):
             if "PUBLIC" not in found["what"]:
                 yield Finding(found.start(), found.end(), "key", "PEM block")
-    if not any(_MIXED.search(run) and not _UUID.fullmatch(run) for run in _RUN.findall(text)):
+    for run in _RUN.findall(text):
+        if (len(run) != 36 or run[8] != "-") and _MIXED.search(run):  # noqa: PLR2004 no UUID
+            break
+    else:
         return
     for vendor, gate, pattern in _PATTERNS:
         if gate in lower:

@@ -36,15 +36,24 @@ _OPENERS: Final = """
     sso, otp, session, sessions, recover, recovery, download, downloads, signed, sign, track, tracking
 """
 SECRET_PATHS: Final = first_words(_OPENERS)
+TELLING_PATHS: Final = frozenset(
+    part.strip() for part in f"{_PERSONS},{_OPENERS}".replace("\n", " ").split(",")
+)
 _SECRET_PATH = re.compile(
-    rf"/(?:{alternatives(_OPENERS)})/(?!\{{|<|:|\[REDACTED)([^/\s?#&\"'<>,;)\]]{{6,512}})",
+    rf"/(?:{alternatives(_OPENERS)})/(?!\{{|<|:|\[REDACTED)([^/\s?#&\"'<>,;)\]]{{1,512}})",
     re.IGNORECASE,
 )
+_NEXT = re.compile(r"/([\w-]{16,256})(?![\w.])")
 _MATRIX = re.compile(r";([\w.-]{1,64})=([^;/?#\s]{1,1024})")
 _SEGMENT = re.compile(r"/([\w~%=+-]{22,512})(?![\w.:])")
 _PARAMETER = re.compile(r"([^&;=?#]{1,128})=([^&;#]*)")
 _SCHEMELESS = re.compile(
     r"(?:(?<![\w/:@.-])|(?<=thin:)|(?<=oci:))([A-Za-z]\w{0,30}/[^\s/@\"':,()]{1,64})@(?://)?[\w.-]{1,100}(?::\d{2,5})?(?:/\w+)?"
+)
+# Go and PHP data source names: user:secret@tcp(host:3306)/name.
+_SOURCE_NAME = re.compile(
+    r"(?<![\w/:.@-])([A-Za-z][\w.-]{0,48}:[^\s:@/\"'(){}]{1,128})@"
+    r"(?=(?:unix|tcp|udp)?\(|(?!sha\d)[\w.-]{1,64}(?::\d{2,5}\b|/\w))"
 )
 _NO_SCHEME = re.compile(r"(?<!:)//([^\s/@:]{1,64}:[^\s/@]{1,256})@(?=[\w.-])")
 # Parameters that say how to answer, not for whom.
@@ -61,7 +70,7 @@ _ALLOWED: Final = frozenset(
 )
 _PLAIN = re.compile(r"[\w.,:+\-/ ]{0,32}")
 _SLUG = re.compile(
-    r"[A-Za-z][A-Za-z_.\-]{0,48}(?:\d{1,3})?|L\d{1,5}(?:-L\d{1,5})?|issuecomment-\d+|:~:text=.*|/.*|!.*"
+    r"[0-9a-f]{7,64}|[A-Za-z][A-Za-z_.\-]{0,48}(?:\d{1,3})?|L\d{1,5}(?:-L\d{1,5})?|issuecomment-\d+|:~:text=.*|/.*|!.*"
 )
 _WORDY = re.compile(r"[a-z][a-z_\-]{0,32}")
 
@@ -92,6 +101,9 @@ def find_urls(source: Source) -> Iterator[Finding]:
                 and digit_or_db(found.group(), user)
             ):
                 yield Finding(found.start(1), found.end(1), "password", "credentials before a host")
+    if "@" in text:
+        for found in _SOURCE_NAME.finditer(text):
+            yield Finding(*found.span(1), "password", "credentials before a host")
     if "//" in text and "@" in text:
         for found in _NO_SCHEME.finditer(text):
             yield Finding(*found.span(1), "password", "user info of a URL")
@@ -170,8 +182,13 @@ def _telling_segments(
         if _is_token(segment[1]):
             yield Finding(*segment.span(1), "token", "random path segment")
     for found in _SECRET_PATH.finditer(text, start, end) if telling else ():
-        if digit_count(found[1]) and "." not in found[1]:
+        if len(found[1]) > 5 and digit_count(found[1]) and "." not in found[1]:  # noqa: PLR2004
             yield Finding(*found.span(1), "token", "path segment behind a telling one")
+        for segment in _NEXT.finditer(text, found.end(), min(end, found.end() + 512)):
+            if text[found.end() : segment.start()].count("/") > 2:  # noqa: PLR2004
+                break
+            if looks_random(segment[1]):
+                yield Finding(*segment.span(1), "token", "path segment behind a telling one")
 
 
 def _is_token(segment: str) -> bool:

@@ -12,7 +12,7 @@ from bear_otel.privacy.markers import is_clean
 from bear_otel.privacy.network import shorten_client
 from bear_otel.privacy.scan import ALL, STRONG, URL, find_all
 from bear_otel.privacy.sql import find_literals
-from bear_otel.privacy.urls import find_in_query, find_in_url
+from bear_otel.privacy.urls import TELLING_PATHS, find_in_query, find_in_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +26,11 @@ _JSON: Final = frozenset(
 )  # fmt: skip
 PERSON: Final = "person"
 _COORDINATE: Final = re.compile(r"[-+]?\d{1,3}\.\d+")
-# Too short for anything that shows by its own format but an address.
-_SHORT: Final = 14
+# Without one of these a short text holds nothing that shows by its own format.
+_SUSPECT = re.compile(r"[\w-]{12}|[@%?]|://|\d{4}[ .+_-]\d")
+_LONG: Final = 64
+# A path of words and short numbers.
+_PLAIN_PATH = re.compile(r"(?:/(?:[a-z_.-]{1,24}|v\d|\d{1,8})){1,12}/?")
 
 
 def find_in_value(rule: KeyRule, text: str, context: str = "") -> list[Finding]:
@@ -45,20 +48,24 @@ def find_in_value(rule: KeyRule, text: str, context: str = "") -> list[Finding]:
     if cls in ("secret", "personal"):
         return [Finding(0, len(text), rule.kind, rule.source)]
     if cls == "keep":
-        return (
-            []
-            if len(text) < _SHORT and "@" not in text and "%" not in text
-            else find_all(text, STRONG)
-        )
+        return find_all(text, STRONG) if len(text) > _LONG or _SUSPECT.search(text) else []
     if cls == "url":
+        if _PLAIN_PATH.fullmatch(text) and TELLING_PATHS.isdisjoint(text.lower().split("/")):
+            return []
         return merge(text, [*find_all(text, URL), *find_in_url(text)])
     if cls == "query":
-        return merge(text, [*find_all(text, STRONG), *find_in_query(text)])
+        found = list(find_in_query(text))
+        if "@" in text or "%" in text:
+            found += find_all(text, STRONG)
+        return merge(text, found)
     if cls == "fragment":
         return [Finding(0, len(text), "query", rule.source)]
     if cls == "sql":
         return merge(text, [*find_all(text, STRONG), *_statement(text, context)])
     if cls == "ip":
+        short = shorten_client(text)
+        if short is not None:
+            return [] if short == text else [Finding(0, len(text), "ip", "client address", short)]
         return merge(text, [*_addresses(text), *find_all(text, ALL)])
     if cls == "geo":
         found = [

@@ -8,11 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from bear_otel.privacy.commands import secret_arguments
+from bear_otel.privacy.commands import find_in_arguments
 from bear_otel.privacy.extents import is_likely
+from bear_otel.privacy.findings import merge, replace
 from bear_otel.privacy.keys import KeyRule, classify_words, split_words
 from bear_otel.privacy.markers import CUT, DROPPED, marker
 from bear_otel.privacy.cards import cards_within
+from bear_otel.privacy.scan import read
 from bear_otel.privacy.values import PERSON
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 16
 _MOST_NODES: Final = 4096
 _MOST_TEXT: Final = 131_072
+_MOST_ARGUMENTS: Final = 256
 _LARGE: Final = 10**11
 # `auth=("user", "password")`, as HTTP clients take it.
 _CREDENTIALS: Final = KeyRule("secret", "password", "key word: auth")
@@ -155,30 +158,39 @@ class Walk:
         return known
 
     def _sequence(self, known: Known, value: list[object], depth: int, *, tuple_: bool) -> Any:
-        hidden = secret_arguments(value) if len(value) <= _MOST_NODES else set()
+        value = self._without_flags(value)
+        pair = self._pair(value)
         clean: list[Any] = []
         for place, item in enumerate(value):
             if self._nodes < 0:
                 clean.append(CUT)
                 break
-            if place in hidden:
-                self._scrubber.count("password", self.door)
-                clean.append(marker("password"))
-            elif self._pair(value):
-                clean.append(
-                    item
-                    if place == 0
-                    else self.value(self._scrubber.known(_as_key(value[0])), item, depth + 1)
-                )
+            if pair is not None:
+                clean.append(item if place == 0 else self.value(pair, item, depth + 1))
             else:
                 clean.append(self.value(known, item, depth + 1))
         return tuple(clean) if tuple_ else clean
 
-    def _pair(self, value: list[object]) -> bool:
-        """Say whether a list of two is a key and its value, as raw headers are."""
+    def _without_flags(self, value: list[object]) -> list[object]:
+        """Return an argument vector without what stands behind flags such as `--password`."""
+        if not 1 < len(value) <= _MOST_ARGUMENTS or not all(type(item) is str for item in value):
+            return value
+        arguments: list[str] = value  # type: ignore[assignment]  just checked
+        if not any(item[:1] in ("-", "/") for item in arguments):
+            return value
+        clean: list[object] = list(arguments)
+        for place, found in find_in_arguments(arguments, read(" ".join(arguments))).items():
+            for one in found:
+                self._scrubber.count(one.kind, self.door)
+            clean[place] = replace(arguments[place], merge(arguments[place], found))
+        return clean
+
+    def _pair(self, value: list[object]) -> Known | None:
+        """Return what is known about the first of two, if that is a key, as in raw headers."""
         if len(value) != 2 or not isinstance(value[0], (str, bytes)):  # noqa: PLR2004
-            return False
-        return self._scrubber.known(_as_key(value[0])).rule.cls in ("secret", "personal", "content")
+            return None
+        known = self._scrubber.known(_as_key(value[0]))
+        return known if known.rule.cls in ("secret", "personal", "content") else None
 
 
 def _as_key(value: object) -> str:
