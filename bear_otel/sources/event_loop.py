@@ -148,7 +148,7 @@ class _Watchdog:
         late = time.monotonic() - begun - wait
         # Late ourselves: either a call kept the interpreter lock, which takes CPU time, or the
         # whole process stood still (suspended, starved), which is no code's fault.
-        if late > _HEARTBEAT_SECONDS and time.process_time() - cpu < late / 10:
+        if late > _HEARTBEAT_SECONDS and time.process_time() - cpu < late / 20:
             self._settled = self._heartbeat.due
 
     def _check(self) -> bool:

@@ -24,6 +24,9 @@ from bear_otel.sources import reading
 from bear_otel.sources.process import measure_process
 from bear_otel.sources.reading import FRESH_SECONDS
 
+# The fork of a process with threads is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 Points = dict[str, dict[Any, float]]
 
 
