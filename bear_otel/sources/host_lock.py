@@ -36,7 +36,9 @@ class HostLock:
                 return True
         except OSError as error:
             if not self._said:
-                _logger.warning("Host metrics are off: cannot lock %s: %s", self._path, error)
+                _logger.warning(
+                    "Host metrics are off: cannot lock %s: %s", self._path, error.strerror
+                )
             self._said = True
         return False
 
