@@ -6,17 +6,57 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["ConfigurationError", "__version__", "start"]
+__all__ = [
+    "ConfigurationError",
+    "Health",
+    "__version__",
+    "add_health_check",
+    "check_database",
+    "check_disk_space",
+    "check_model",
+    "check_url",
+    "health_check",
+    "health_routes",
+    "record_metric",
+    "setup_production_monitoring",
+    "start",
+    "timer",
+]
 
 if TYPE_CHECKING:
     from bear_otel.distro import start
+    from bear_otel.monitoring import setup_production_monitoring
     from bear_otel.settings import ConfigurationError
+    from bear_otel.sources.custom import record_metric, timer
+    from bear_otel.sources.health import Health
+    from bear_otel.sources.health_checks import (
+        check_database,
+        check_disk_space,
+        check_model,
+        check_url,
+    )
+    from bear_otel.sources.health_declarations import (
+        add_health_check,
+        health_check,
+        health_routes,
+    )
 
 # Where each public name lives. Imported on first use: every process below the launcher imports
 # this package, and most of them need none of it.
 _HOMES = {
     "ConfigurationError": "bear_otel.settings",
+    "Health": "bear_otel.sources.health",
+    "add_health_check": "bear_otel.sources.health_declarations",
+    "check_database": "bear_otel.sources.health_checks",
+    "check_disk_space": "bear_otel.sources.health_checks",
+    "check_model": "bear_otel.sources.health_checks",
+    "check_url": "bear_otel.sources.health_checks",
+    "health_check": "bear_otel.sources.health_declarations",
+    "health_routes": "bear_otel.sources.health_declarations",
+    "record_metric": "bear_otel.sources.custom",
+    "setup_production_monitoring": "bear_otel.monitoring",
     "start": "bear_otel.distro",
+    "timer": "bear_otel.sources.custom",
 }
 
 

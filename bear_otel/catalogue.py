@@ -349,6 +349,25 @@ ASYNCIO_LOOP_LAG = Metric(
     source="event_loop",
 )
 
+# --- health checks: sources/health_reporting.py -------------------------------------------------
+HEALTH_STATUS = Metric(
+    name="bear.health.status",
+    kind="observable_gauge",
+    unit="1",
+    description="1 for the state that a health check is in, 0 for the other three.",
+    attributes=("bear.health.check.name", "bear.health.state"),
+    source="health",
+)
+HEALTH_CHECK_DURATION = Metric(
+    name="bear.health.check.duration",
+    kind="histogram",
+    unit="s",
+    description="Duration of health checks.",
+    attributes=("bear.health.check.name", "error.type"),
+    boundaries=_HTTP_BOUNDARIES,
+    source="health",
+)
+
 # --- bear-otel about itself ---------------------------------------------------------------------
 EXPORTER_DROPPED = Metric(
     name="bear.exporter.dropped",
@@ -424,6 +443,21 @@ ASYNCIO_BLOCKED = Event(
     description="Code that keeps the event loop from running anything else.",
     attributes=("code.function.name", "code.file.path", "code.line.number", "code.stacktrace"),
     source="event_loop",
+)
+
+HEALTH_STATUS_CHANGED = Event(
+    name="bear.health.status.changed",
+    severity="INFO, WARN or ERROR",
+    description="A health check has changed its state, or was not healthy the first time.",
+    attributes=(
+        "bear.health.check.name",
+        "bear.health.state",
+        "bear.health.previous_state",
+        "bear.health.details",
+        "error.type",
+        "error.message",
+    ),
+    source="health",
 )
 
 EVENTS: tuple[Event, ...] = tuple(row for row in globals().values() if isinstance(row, Event))

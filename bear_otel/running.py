@@ -25,6 +25,10 @@ from bear_otel.privacy import CustomPattern, PrivacyPolicy, Pseudonymizer, Scrub
 from bear_otel.settings import ConfigurationError
 from bear_otel.sources import http
 from bear_otel.sources.database import watch_database
+from bear_otel.sources.event_loop import watch_event_loop
+from bear_otel.sources.health_declarations import HEALTH_ROUTES, HEALTH_RUNNER
+from bear_otel.sources.health_reporting import report_health
+from bear_otel.sources.health_routes import PATHS, answer_unrouted
 from bear_otel.sources.host import measure_host
 from bear_otel.sources.logs import OTelHandler, export_logs
 from bear_otel.sources.process import measure_process
@@ -246,6 +250,8 @@ def _start_sources(running: Running, environ: Mapping[str, str]) -> None:
         "fastapi": functools.partial(_start_fastapi, environ=environ),
         "sqlalchemy": _start_sqlalchemy,
         "logging": _start_logging,
+        "health": _start_health,
+        "event loop": _start_event_loop,
     }
     for name, start_source in wanted.items():
         if name in disabled or "*" in disabled:
@@ -291,7 +297,12 @@ def _start_fastapi(_: Running, settings: Settings, *, environ: Mapping[str, str]
     patterns = environment.load_list(
         environ, "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS"
     )
-    http.watch_fastapi(excluded=http.create_exclusion(patterns))
+    matches = http.create_exclusion(patterns)
+
+    def is_excluded(scope: Any) -> bool:
+        return HEALTH_ROUTES.serves(scope) or bool(matches and matches(scope.get("path", "")))
+
+    http.watch_fastapi(excluded=is_excluded)
     return "native"
 
 
@@ -324,6 +335,35 @@ def _start_logging(running: Running, settings: Settings) -> str:
     )
     running.undo.append(export_logs(handler, level=level))
     return logging.getLevelName(level)
+
+
+def _start_health(running: Running, settings: Settings) -> str:
+    answers = settings.health.enabled
+    undo = report_health(
+        HEALTH_RUNNER,
+        _get_meter(running, ".health"),
+        running.providers.logger.get_logger(f"{_SCOPE}.health", __version__),
+        scrub=functools.partial(running.scrubber.scrub_attributes, door="health"),
+        active=running.is_active,
+    )
+    HEALTH_ROUTES.open(token=settings.health.token, unrouted=answers)
+    running.undo += [undo, HEALTH_ROUTES.close]
+    http.watch_application_start(HEALTH_RUNNER.attach)
+    if not answers:
+        return ""
+    answer_unrouted(HEALTH_ROUTES)
+    return ", ".join(PATHS)
+
+
+def _start_event_loop(running: Running, _: Settings) -> str:
+    name = f"{_SCOPE}.asyncio"
+    watch = watch_event_loop(
+        _get_meter(running, ".asyncio"),
+        running.providers.logger.get_logger(name, __version__),
+    )
+    http.watch_application_start(watch.attach)
+    running.undo.append(watch.stop)
+    return ""
 
 
 def _find_level(name: str) -> int:

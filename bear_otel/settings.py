@@ -152,6 +152,26 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSettings:
+    """Health checks and the paths that answer for them."""
+
+    # Off: telemetry must not change what an application answers. And an orchestrator that relies
+    # on these paths would end every instance once telemetry is switched off; what it asks should
+    # be in the code (`bear_otel.health_routes`).
+    enabled: bool = setting(
+        False,
+        "Answer `/livez`, `/readyz` and `/health` where the application has no such path.",
+        env="BEAR_OTEL_HEALTH_ENABLED",
+    )
+    token: str | None = setting(
+        None,
+        "Whoever sends it as `Authorization: Bearer ...` sees details, not only this host.",
+        env="BEAR_OTEL_HEALTH_TOKEN",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleSettings:
     """Start and end of a process."""
 
@@ -192,4 +212,5 @@ class Settings:
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
     logs: LogSettings = field(default_factory=LogSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
     lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)

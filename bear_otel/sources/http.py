@@ -33,15 +33,15 @@ def measures_itself(fastapi_version: str) -> bool:
     return tuple(int(number) for number in numbers[:2]) >= _NATIVE_SINCE
 
 
-def watch_fastapi(*, excluded: Callable[[str], bool] | None = None) -> None:
+def watch_fastapi(*, excluded: Callable[[Any], bool] | None = None) -> None:
     """Set up FastAPI's own telemetry for every application made from now on.
 
     Without the spans for each dependency and each response (`operation_spans`), which cost more
-    than the rest together; without the requests to excluded paths, in traces, metrics and logs.
+    than the rest together; without the requests that are excluded, in traces, metrics and logs.
     What the application passes as `FastAPI(telemetry=...)` wins.
 
     Args:
-        excluded: Whether the path of a request is not to be measured.
+        excluded: Whether a request, an ASGI scope, is not to be measured.
     """
     register_post_import_hook(
         functools.partial(_wrap_init, excluded=excluded), "fastapi.applications"
@@ -56,7 +56,37 @@ def create_exclusion(patterns: Sequence[str]) -> Callable[[str], bool] | None:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns)).search  # pyright: ignore[reportReturnType] - a match is true
 
 
-def _wrap_init(module: Any, *, excluded: Callable[[str], bool] | None) -> None:
+def watch_application_start(started: Callable[[], object]) -> None:
+    """Call `started` on the event loop of each FastAPI or Starlette application that has started.
+
+    That is when its own start-up code has run, just before the server takes requests.
+
+    Args:
+        started: Must not raise, nor wait.
+    """
+    hook = functools.partial(_wrap_lifespan, started=started)
+    register_post_import_hook(hook, "starlette.routing")
+
+
+def _wrap_lifespan(routing: Any, *, started: Callable[[], object]) -> None:
+    async def lifespan(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
+        scope, receive, send = _bind_asgi(*args, **kwargs)
+
+        async def send_and_tell(message: Any) -> None:
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                started()
+
+        await wrapped(scope, receive, send_and_tell)
+
+    wrap_function_wrapper(routing, "Router.lifespan", lifespan)
+
+
+def _bind_asgi(scope: Any, receive: Any, send: Any) -> tuple[Any, Any, Any]:
+    return scope, receive, send
+
+
+def _wrap_init(module: Any, *, excluded: Callable[[Any], bool] | None) -> None:
     def init(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
         wrapped(*args, **{**kwargs, "telemetry": _merge(kwargs.get("telemetry"), excluded)})
 
@@ -64,14 +94,14 @@ def _wrap_init(module: Any, *, excluded: Callable[[str], bool] | None) -> None:
 
 
 def _merge(
-    chosen: Mapping[str, Any] | None, excluded: Callable[[str], bool] | None
+    chosen: Mapping[str, Any] | None, excluded: Callable[[Any], bool] | None
 ) -> dict[str, Any]:
     telemetry = {"operation_spans": False, **(chosen or {})}
     theirs = telemetry.get("exclude")
     if excluded is not None:
 
         def exclude(scope: Any) -> bool:
-            return bool(excluded(scope.get("path", ""))) or bool(theirs and theirs(scope))
+            return bool(excluded(scope)) or bool(theirs and theirs(scope))
 
         telemetry["exclude"] = exclude
     return telemetry

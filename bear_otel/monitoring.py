@@ -1,0 +1,257 @@
+"""The programmatic interface of the TypeScript system that bear-otel succeeds, with its names.
+
+Its milliseconds, its camelCase and its health objects are understood here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Number
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import psutil
+
+import bear_otel
+from bear_otel.configuration import MASK, iterate_leaves, load_configuration
+from bear_otel.settings import ConfigurationError
+from bear_otel.sources.custom import record_metric
+from bear_otel.sources.health import Health
+from bear_otel.sources.health_declarations import HEALTH_RUNNER, add_health_check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bear_otel.pipeline.losses import Reason, Signal
+    from bear_otel.running import Running
+    from bear_otel.sources.custom import Tags
+    from bear_otel.sources.health import Check, CheckResult, State
+
+Environment = Literal["development", "staging", "production"]
+Kind = Literal["counter", "gauge", "histogram", "timer"]
+
+# The original's names, and ours.
+_NAMES = {
+    "environment": "resource.environment",
+    "version": "resource.version",
+    "deploymentId": "resource.deployment_id",
+    "region": "resource.region",
+    "privacy.anonymizeData": "privacy.anonymize_data",
+    "privacy.allowPersonalData": "privacy.allow_personal_data",
+}
+
+_LATER = "not part of this version"
+# The original's names that are no setting here, and why.
+_ELSEWHERE = {
+    "sampling.metricsInterval": "set OTEL_METRIC_EXPORT_INTERVAL, in milliseconds, too",
+    "sampling.errorSampling": _LATER,
+    "sampling.performanceSampling": "set OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG",
+    "sampling.userSampling": _LATER,
+    "privacy.enableUserTracking": _LATER,
+    "privacy.respectDNT": _LATER,
+    "privacy.dataRetentionDays": _LATER,
+    "alerts": _LATER,
+    "dashboards": _LATER,
+    "integrations": "back ends are the Collector's: set their variables, run `bear-otel collector`",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemStatus:
+    """What `get_system_status` returns.
+
+    Args:
+        running: Whether telemetry is sent.
+        state: The worst state of all health checks.
+        uptime_seconds: Age of the process.
+        checks: Last result of each health check by name, None before the first.
+        destinations: Where each signal goes.
+        dropped: Records that did not arrive, by signal and reason.
+    """
+
+    running: bool
+    state: State
+    uptime_seconds: float
+    checks: Mapping[str, CheckResult | None] = field(default_factory=dict)
+    destinations: Mapping[Signal, str] = field(default_factory=dict)
+    dropped: Mapping[tuple[Signal, Reason], int] = field(default_factory=dict)
+
+
+def setup_production_monitoring(
+    environment: Environment,
+    version: str,
+    *,
+    enable_user_tracking: bool = False,
+    enable_integrations: bool = False,
+    custom_config: Mapping[str, Any] | None = None,
+) -> Monitoring:
+    """Prepare telemetry; `start` starts it.
+
+    Args:
+        environment: `development`, `staging` or `production`.
+        version: Version of the service.
+        enable_user_tracking: Not part of this version.
+        enable_integrations: Not a matter of the service: the Collector feeds back ends.
+        custom_config: Settings with the original's names or with those of
+            `bear_otel.settings.Settings`, nested.
+
+    Raises:
+        ConfigurationError: A setting that cannot be used; it says what is accepted.
+    """
+    if environment not in get_args(Environment):
+        accepted = f"one of {', '.join(get_args(Environment))}"
+        raise ConfigurationError("environment", environment, accepted)
+    if enable_user_tracking:
+        accepted = _ELSEWHERE["privacy.enableUserTracking"]
+        raise ConfigurationError("enable_user_tracking", value=True, accepted=accepted)
+    if enable_integrations:
+        accepted = _ELSEWHERE["integrations"]
+        raise ConfigurationError("enable_integrations", value=True, accepted=accepted)
+    settings = {"resource.environment": environment, "resource.version": version}
+    settings |= dict(_translate_config(custom_config or {}))
+    config = _nest(settings)
+    load_configuration(code=config)  # complain now, not at start
+    return Monitoring(config)
+
+
+class Monitoring:
+    """Telemetry of this process, as the original's users know it.
+
+    All of it also works without this object, through the functions of `bear_otel`.
+
+    Args:
+        config: Settings with the names of `bear_otel.settings.Settings`, nested.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+        self._started = False
+        self._running: Running | None = None
+
+    @property
+    def monitoring(self) -> Monitoring:
+        """This object: the original is called as `monitoring.monitoring.recordMetric`."""
+        return self
+
+    def start(self) -> None:
+        """Start telemetry, or join what the launcher has started; again does no harm.
+
+        Raises:
+            ConfigurationError: A variable or a file that cannot be used.
+            RuntimeError: Somebody else has set an OpenTelemetry provider.
+        """
+        if not self._started:
+            self._running = bear_otel.start(self._config)
+            self._started = True
+
+    def stop(self) -> None:
+        """Send what is left and end telemetry, for as long as this process lives."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+    def record_metric(self, name: str, value: float, kind: Kind, tags: Tags | None = None) -> None:
+        """Record one value of a metric, see `bear_otel.record_metric`.
+
+        Args:
+            name: The metric.
+            value: For a timer in milliseconds, as in the original; it leaves in seconds.
+            kind: `counter`, `gauge`, `histogram` or `timer`.
+            tags: Labels.
+
+        Raises:
+            ConfigurationError: A name or kind that cannot be, or that differs from before.
+        """
+        if kind not in get_args(Kind):
+            where = f"kind of metric {name}"
+            accepted = f"one of {', '.join(get_args(Kind))}"
+            raise ConfigurationError(where, kind, accepted)
+        if kind == "timer":
+            seconds: Any = value / 1000 if isinstance(value, Number) else value
+            record_metric(name, seconds, "histogram", tags, unit="s")
+        else:
+            record_metric(name, value, kind, tags)
+
+    def add_health_check(self, name: str, check: Callable[[], Any], **options: Any) -> None:
+        """Check something from time to time, see `bear_otel.add_health_check`.
+
+        Args:
+            name: What is checked.
+            check: May also return the original's object, a dict with `status`, and `details`,
+                `error` and `responseTime` in milliseconds if it likes.
+            options: Those of `bear_otel.add_health_check`.
+
+        Raises:
+            ConfigurationError: A check that cannot be made.
+        """
+        add_health_check(name, _translate_check(check), **options)
+
+    def get_system_status(self) -> SystemStatus:
+        """Return what is known at this moment; nothing is checked or waited for."""
+        running = self._running
+        return SystemStatus(
+            running=running is not None,
+            state=HEALTH_RUNNER.state(),
+            uptime_seconds=time.time() - psutil.Process().create_time(),
+            checks={name: result for name, (_, result) in HEALTH_RUNNER.results().items()},
+            destinations=dict(running.providers.destinations) if running else {},
+            dropped=dict(running.losses.counts()) if running else {},
+        )
+
+
+def _translate_config(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield our dotted name and the value of each setting."""
+    ours = {leaf.name for leaf in iterate_leaves()}
+    known = ours | _NAMES.keys() | _ELSEWHERE.keys()
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if name in ours or name in _NAMES:
+            yield _NAMES.get(name, name), value
+        elif name in _ELSEWHERE:
+            where = f"custom_config.{name}"
+            raise ConfigurationError(where, MASK, _ELSEWHERE[name])
+        elif isinstance(value, Mapping) and any(each.startswith(f"{name}.") for each in known):
+            yield from _translate_config(value, f"{name}.")
+        else:
+            where = f"custom_config.{name}"
+            accepted = f"accepted are {', '.join([*_NAMES, *sorted(ours)])}"
+            raise ConfigurationError(where, MASK, accepted)
+
+
+def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in settings.items():
+        *sections, last = name.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[last] = value
+    return tree
+
+
+def _translate_check(check: Callable[[], Any]) -> Check:
+    async def translate_later(outcome: Any) -> Any:
+        return _translate_outcome(await outcome)
+
+    def run() -> Any:
+        outcome = check()
+        if inspect.isawaitable(outcome):
+            return translate_later(outcome)
+        return _translate_outcome(outcome)
+
+    return run
+
+
+def _translate_outcome(outcome: Any) -> Any:
+    """Return the original's health object as ours, anything else as it is.
+
+    Its name and timestamp are known here, and the duration is measured.
+    """
+    if not isinstance(outcome, Mapping):
+        return outcome
+    details = dict(outcome.get("details") or {})
+    if outcome.get("responseTime"):
+        details["response_time_seconds"] = outcome["responseTime"] / 1000
+    return Health(state=outcome.get("status"), details=details, error=outcome.get("error"))  # pyright: ignore[reportArgumentType] - it checks its state
