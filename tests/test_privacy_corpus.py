@@ -197,13 +197,13 @@ def test_the_failures_of_the_hold_out_cannot_be_listed() -> None:
     ("cases", "core_leak", "over_redaction"),
     [
         pytest.param(_DEV, 1.0, 2.0, id="dev"),
-        pytest.param(_HOLDOUT, 100.0, 100.0, id="holdout"),
+        pytest.param(_HOLDOUT, 1.2, 0.6, id="holdout"),
     ],
 )
 def test_the_scrubber_keeps_its_figures(
     cases: list[Case], core_leak: float, over_redaction: float
 ) -> None:
-    """The limits are in per cent; those of the hold-out are what was reported, not a goal."""
+    """The limits are in per cent; the hold-out's are the reported figures and two cases of slack."""
     verdicts = scorer.score(cases, TOOLS["bear"]())
     figures = scorer.rates(cases, verdicts)
     assert _percent(figures.core_leak) <= core_leak
