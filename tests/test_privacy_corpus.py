@@ -203,7 +203,7 @@ def test_the_failures_of_the_hold_out_cannot_be_listed() -> None:
 def test_the_scrubber_keeps_its_figures(
     cases: list[Case], core_leak: float, over_redaction: float
 ) -> None:
-    """The limits are in per cent; the hold-out's are the reported figures and two cases of slack."""
+    """The limits are in per cent; the hold-out's are what was reported, hardly more."""
     verdicts = scorer.score(cases, TOOLS["bear"]())
     figures = scorer.rates(cases, verdicts)
     assert _percent(figures.core_leak) <= core_leak
