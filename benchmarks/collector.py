@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "collector"))
 
-from collector_harness import Collector, attributes, spans_of, trace_request, wait_until
+from collector_harness import Collector, wait_until
+from collector_traffic import attributes, spans_of, trace_request
 
 if TYPE_CHECKING:
     import subprocess

@@ -48,7 +48,7 @@ def find_binary(folder: Path, environment: Mapping[str, str]) -> Path:
 
 def cached_binary(folder: Path, environment: Mapping[str, str]) -> Path:
     """Return where the binary of this version and manifest is kept."""
-    home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "/root")) / ".cache"
+    home = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     inputs = load_version(folder).encode() + (folder / "manifest.yaml").read_bytes()
     key = hashlib.sha256(inputs).hexdigest()[:16]
     return Path(home) / "bear-otel" / "collector" / key / BINARY

@@ -54,9 +54,11 @@ class Choice:
         return [argument for path in paths for argument in ("--config", f"file:{path}")]
 
     def value(self, variable: str) -> str:
-        """Return what the Collector will use for `variable`."""
-        defaults = {k: v for file in self.files for k, v in file.defaults.items()}
-        return self.environment.get(variable, defaults.get(variable, ""))
+        """Return what the Collector will use for `variable`; nothing if no file reads it."""
+        for file in self.files:
+            if variable in file.variables:
+                return self.environment.get(variable, file.defaults.get(variable, ""))
+        return ""
 
 
 def choose(

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from collector_harness import Collector, Sink
+from collector_harness import Collector
+from collector_sink import Sink
 
 from bear_otel.cli.collector_binary import build, find_binary
 from bear_otel.cli.collector_files import find_folder

@@ -8,18 +8,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from collector_harness import (
+from collector_harness import Collector, free_port, wait_until
+from collector_sink import Sink, to_sink
+from collector_traffic import (
     RESOURCE,
-    Collector,
-    Sink,
-    free_port,
     log_request,
     metrics_of,
     spans_of,
     sum_request,
-    to_sink,
     trace_request,
-    wait_until,
 )
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -168,6 +165,19 @@ def test_the_stock_sdk_and_exporter_reach_a_back_end(
     provider.shutdown()
     wait_until(lambda: back_end.span_ids() == Counter(sent), what="all spans")
     assert {r.headers["authorization"] for r in back_end.requests} == {"Basic abc"}
+
+
+def test_host_metrics_reach_the_back_ends(collector: Callable[..., Collector]) -> None:
+    """A source is one file more: its metrics take the same way as all others."""
+    page = free_port()
+    one = collector(
+        environment={
+            f"{P}PROMETHEUS_LISTEN": f"127.0.0.1:{page}",
+            f"{P}HOST_METRICS_SECONDS": "1",
+        }
+    )
+    wanted = (b"\nsystem_cpu_time_seconds_total{", b"\nsystem_memory_utilization_ratio{")
+    wait_until(lambda: all(n in one._get(page, "/metrics")[1] for n in wanted), what="the metrics")
 
 
 def test_debug_writes_to_a_file_and_nowhere_else(collector: Callable[..., Collector]) -> None:

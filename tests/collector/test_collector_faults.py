@@ -13,15 +13,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-from collector_harness import (
-    Collector,
-    Sink,
-    log_request,
-    spans_of,
-    to_sink,
-    trace_request,
-    wait_until,
-)
+from collector_harness import Collector, wait_until
+from collector_sink import Sink, to_sink
+from collector_traffic import log_request, spans_of, trace_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

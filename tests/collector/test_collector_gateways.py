@@ -11,19 +11,9 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from collector_harness import (
-    QUICK,
-    Collector,
-    Sink,
-    free_port,
-    log_request,
-    metrics_of,
-    spans_of,
-    sum_request,
-    to_sink,
-    trace_request,
-    wait_until,
-)
+from collector_harness import Collector, free_port, wait_until
+from collector_sink import QUICK, Sink, to_sink
+from collector_traffic import log_request, metrics_of, spans_of, sum_request, trace_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

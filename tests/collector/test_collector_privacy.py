@@ -7,17 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from collector_harness import (
-    Collector,
-    Sink,
-    attributes,
-    log_request,
-    spans_of,
-    sum_request,
-    to_sink,
-    trace_request,
-    wait_until,
-)
+from collector_harness import Collector, wait_until
+from collector_sink import Sink, to_sink
+from collector_traffic import attributes, log_request, spans_of, sum_request, trace_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

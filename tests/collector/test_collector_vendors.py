@@ -17,16 +17,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from collector_harness import (
-    QUICK,
-    Collector,
-    free_port,
-    log_request,
-    spans_of,
-    sum_request,
-    trace_request,
-    wait_until,
-)
+from collector_harness import Collector, free_port, wait_until
+from collector_sink import QUICK
+from collector_traffic import log_request, spans_of, sum_request, trace_request
 
 from bear_otel.cli.collector_binary import cached_binary
 from bear_otel.cli.collector_files import find_folder
