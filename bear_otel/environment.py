@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bear_otel.pipeline.exporters import Signal, resolve_names
 from bear_otel.pipeline.providers import Plan
+from bear_otel.pipeline.spool import SpoolOptions
 from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from bear_otel.settings import SpoolSettings
 
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 
@@ -54,8 +59,12 @@ def find_ignored(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environ if name.startswith(_IN_FILE) and environ[name])
 
 
-def load_plan(environ: Mapping[str, str]) -> Plan:
-    """Return the exporters of each signal, and the size of their queues.
+def load_plan(environ: Mapping[str, str], spool: SpoolSettings) -> Plan:
+    """Return the exporters of each signal, the size of their queues, and what waits on disk.
+
+    Args:
+        environ: Environment variables.
+        spool: Our settings of the spool.
 
     Raises:
         ConfigurationError: A protocol that cannot be spoken, or a size that is no number.
@@ -63,6 +72,7 @@ def load_plan(environ: Mapping[str, str]) -> Plan:
     return Plan(
         exporters={signal: _load_exporters(signal, environ) for signal in SIGNALS},
         queues={signal: _load_queue(prefix, environ) for signal, prefix in _QUEUE_PREFIXES.items()},
+        spool=_load_spool(environ, spool) if spool.enabled else None,
     )
 
 
@@ -77,6 +87,18 @@ def _load_exporters(signal: Signal, environ: Mapping[str, str]) -> tuple[str, ..
         "OTEL_EXPORTER_OTLP_PROTOCOL"
     )
     return resolve_names(signal, environ.get(f"OTEL_{signal.upper()}_EXPORTER"), protocol)
+
+
+def _load_spool(environ: Mapping[str, str], settings: SpoolSettings) -> SpoolOptions:
+    # systemd lists several, separated by colons; it makes them for the user of the service.
+    state = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    state = state or environ.get("XDG_STATE_HOME") or "~/.local/state"
+    directory = Path(settings.directory or f"{state}/bear-otel/spool")
+    return SpoolOptions(
+        directory=Path(os.path.expanduser(directory)).absolute(),
+        max_bytes=settings.max_bytes,
+        max_age_seconds=settings.max_age_hours * 3600,
+    )
 
 
 def _load_queue(prefix: str, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def start(
     losses = Losses()
     attributes = _describe_service(settings.resource)
     if file_config is None:
-        plan = environment.load_plan(environ)
+        plan = environment.load_plan(environ, settings.spool)
         resource = create_resource(attributes, scrubber)
         providers = create_providers(plan, resource, scrubber, losses)
     else:

@@ -172,6 +172,37 @@ class HealthSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolSettings:
+    """Where telemetry waits on disk while it cannot be sent."""
+
+    enabled: bool = setting(
+        True,
+        "Keep on disk what cannot be sent, instead of in memory alone.",
+        env="BEAR_OTEL_SPOOL_ENABLED",
+    )
+    directory: str | None = setting(
+        None,
+        "Folder of the spool, ours alone; by default `bear-otel/spool` in `$STATE_DIRECTORY` "
+        "(systemd), `$XDG_STATE_HOME` or `~/.local/state`.",
+        env="BEAR_OTEL_SPOOL_DIRECTORY",
+    )
+    # Two hours of a busy service (100 spans a second, 80 bytes each when packed) take 58 MB.
+    max_bytes: int = setting(
+        64_000_000,
+        "Most bytes on disk for one signal of one service; then the oldest give way.",
+        env="BEAR_OTEL_SPOOL_MAX_BYTES",
+        minimum=100_000,
+    )
+    # Two nights; most back ends refuse older data anyway.
+    max_age_hours: float = setting(
+        48.0,
+        "Age in hours at which what waits is deleted.",
+        env="BEAR_OTEL_SPOOL_MAX_AGE_HOURS",
+        minimum=0.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleSettings:
     """Start and end of a process."""
 
@@ -213,4 +244,5 @@ class Settings:
     process: ProcessSettings = field(default_factory=ProcessSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
+    spool: SpoolSettings = field(default_factory=SpoolSettings)
     lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)

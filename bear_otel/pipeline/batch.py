@@ -56,6 +56,8 @@ class Batcher(Generic[T]):
         capacity: Most items that wait.
         batch_size: Most items in one batch; that many waiting items start an export at once.
         delay_seconds: Longest time that an item waits for its batch to fill.
+        forward: Called between batches, to send one of those that wait elsewhere; `eager` at a
+            flush. Returns the seconds after which it wants to be called again, or None.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Batcher(Generic[T]):
         capacity: int = 2048,
         batch_size: int = 512,
         delay_seconds: float = 5.0,
+        forward: Callable[[bool], float | None] | None = None,
     ) -> None:
         if capacity < 1 or batch_size < 1 or delay_seconds <= 0:
             raise ValueError("capacity, batch_size and delay_seconds must be positive")
@@ -76,6 +79,7 @@ class Batcher(Generic[T]):
         self._capacity = capacity
         self._batch_size = min(batch_size, capacity)
         self._delay_seconds = delay_seconds
+        self._forward = forward
         self._stopped = False
         self._flowed = False
         losses.set_capacity(signal, capacity)
@@ -159,10 +163,12 @@ class Batcher(Generic[T]):
     def _run(self) -> None:
         commands = self._commands
         with suppress_instrumentation():
-            pause = self._delay_seconds
+            due = time.monotonic() + self._delay_seconds
             while True:
+                wish = self._forward_one()
+                pause = max(0.0, due - time.monotonic())
                 try:
-                    command = commands.get(timeout=pause)
+                    command = commands.get(timeout=pause if wish is None else min(pause, wish))
                 except Empty:
                     command = None
                 if command is _Command.STOP:
@@ -170,10 +176,18 @@ class Batcher(Generic[T]):
                 if isinstance(command, _Flush):
                     command.drained = self._drain(command.deadline)
                     command.finished.set()
-                    pause = self._delay_seconds
-                else:
-                    pause = self._export_due(everything=command is None)
+                    due = time.monotonic() + self._delay_seconds
+                elif command is _Command.WAKE or time.monotonic() >= due:
+                    due = time.monotonic() + self._export_due(everything=command is None)
         self._discard()
+
+    def _forward_one(self, *, eager: bool = False) -> float | None:
+        if self._forward is None:
+            return None
+        try:
+            return self._forward(eager)
+        except Exception:  # noqa: BLE001 - a foreign exporter; the thread must live on
+            return self._delay_seconds
 
     def _export_due(self, *, everything: bool) -> float:
         """Export what is due; return the seconds until the next look."""
@@ -203,6 +217,9 @@ class Batcher(Generic[T]):
                 return False
             else:
                 time.sleep(retry_seconds)
+        wish = self._forward_one(eager=True)
+        while wish == 0 and time.monotonic() < deadline:
+            wish = self._forward_one()
         return True
 
     def _export_batch(self, size: int | None = None) -> float | None:

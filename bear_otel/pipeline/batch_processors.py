@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# OpenTelemetry has 5 s for spans; but what waits here is lost when the process is killed.
+_DELAY_SECONDS = 1.0
+
 
 class _Exporter(Protocol):
     """What exporters of all signals share.
 
     An exporter may also have `try_export(batch) -> float | None`, which asks for the same batch
     again by the seconds to wait; with it, an outage of the server loses nothing that the queue
-    can hold.
+    can hold. And `forward(eager) -> float | None`, which sends something that it has kept itself,
+    and returns the seconds after which it wants to be called again.
     """
 
     def export(self, batch: Any, /) -> Any: ...
@@ -45,7 +49,6 @@ class _BatchingProcessor(Generic[T]):
     """
 
     _signal: ClassVar[Signal]
-    _default_delay_seconds: ClassVar[float]
 
     def __init__(
         self,
@@ -66,7 +69,8 @@ class _BatchingProcessor(Generic[T]):
             losses=self._losses,
             capacity=max_queue_size,
             batch_size=max_export_batch_size,
-            delay_seconds=schedule_delay_seconds or self._default_delay_seconds,
+            delay_seconds=schedule_delay_seconds or _DELAY_SECONDS,
+            forward=getattr(exporter, "forward", None),
         )
 
     def force_flush(self, timeout_millis: int | None = None) -> bool:
@@ -101,7 +105,6 @@ class BatchingSpanProcessor(_BatchingProcessor[ReadableSpan], SpanProcessor):
     """Batches sampled spans for any span exporter."""
 
     _signal = "traces"
-    _default_delay_seconds = 5.0
 
     @override
     def on_end(self, span: ReadableSpan) -> None:
@@ -114,7 +117,6 @@ class BatchingLogRecordProcessor(_BatchingProcessor[ReadWriteLogRecord], LogReco
     """Batches log records for any log exporter."""
 
     _signal = "logs"
-    _default_delay_seconds = 1.0
 
     @override
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:

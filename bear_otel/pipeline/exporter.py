@@ -20,6 +20,8 @@ from bear_otel.pipeline.otlp_environment import (
     load_temporality,
 )
 from bear_otel.pipeline.sender import Sender
+from bear_otel.pipeline.spool import Spool, SpoolOptions
+from bear_otel.pipeline.spool_sender import SpoolingSender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,12 +50,15 @@ class _OtlpExporter(Generic[T]):
         client_key_file: Key of the client certificate.
         client_certificate_file: Client certificate.
         losses: Counts what does not arrive.
+        spool: Where to keep on disk what cannot be sent; nowhere by default.
 
     Raises:
         ConfigurationError: If one of these cannot be used.
     """
 
     _signal: ClassVar[Signal]
+    # Whether back ends refuse what is older than what they have.
+    _in_order: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class _OtlpExporter(Generic[T]):
         client_key_file: str | None = None,
         client_certificate_file: str | None = None,
         losses: Losses | None = None,
+        spool: SpoolOptions | None = None,
     ) -> None:
         options = load_otlp_options(
             self._signal,
@@ -91,6 +97,10 @@ class _OtlpExporter(Generic[T]):
             proxy=options.proxy,
             losses=self._losses,
         )
+        self._spooling: SpoolingSender | None = None
+        if spool is not None:
+            kept = Spool(spool, signal=self._signal, endpoint=options.endpoint, losses=self._losses)
+            self._spooling = SpoolingSender(self._sender, kept)
 
     @property
     def endpoint(self) -> str:
@@ -105,19 +115,31 @@ class _OtlpExporter(Generic[T]):
         """Try once to deliver a body.
 
         Returns:
-            None when done with it, delivered or refused, or the seconds to wait before sending
-            it again.
+            None when done with it, delivered, refused or kept on disk, or the seconds to wait
+            before sending it again.
         """
+        if self._spooling is not None:
+            return self._spooling.send(body, items, in_order=self._in_order)
         return self._sender.send(body, items).retry_seconds
 
     def try_export(self, records: T) -> float | None:
         """Encode and send once; see `send`."""
         return self.send(*self.encode(records))
 
+    def forward(self, eager: bool = False) -> float | None:
+        """Send a body that waits on disk; return the seconds until the next, None without one."""
+        return self._spooling.forward(eager=eager) if self._spooling is not None else None
+
     def _deliver(self, records: T, deadline_seconds: float, *, patient: bool = True) -> bool:
-        """Send until it is delivered, refused or, if patient, out of time."""
+        """Send until it is delivered, refused, kept on disk or, if patient, out of time."""
         deadline = time.monotonic() + deadline_seconds
         body, items = self.encode(records)
+        if self._spooling is not None:
+            kept = self.send(body, items) is None
+            self._losses.add(self._signal, "unreachable", 0 if kept else items)
+            while self.forward() == 0 and time.monotonic() < deadline:
+                pass
+            return kept
         while True:
             outcome = self._sender.send(body, items)
             pause = outcome.retry_seconds
@@ -141,6 +163,8 @@ class _OtlpExporter(Generic[T]):
         """End the request in progress and refuse later ones."""
         self._stopped.set()
         self._sender.abort()
+        if self._spooling is not None:
+            self._spooling.close()
 
 
 class BearOtlpSpanExporter(_OtlpExporter["Sequence[ReadableSpan]"], SpanExporter):
@@ -186,6 +210,7 @@ class BearOtlpMetricExporter(_OtlpExporter[MetricsData], MetricExporter):
     """
 
     _signal = "metrics"
+    _in_order = True
 
     def __init__(
         self,

@@ -15,12 +15,15 @@ Reason = Literal[
     "queue_full",  # produced faster than sent
     "rejected",  # the server refused the request for good
     "partial_success",  # the server took the request and refused some of its items
-    "unreachable",  # no answer within the time budget, and nobody kept the batch
+    "unreachable",  # not taken within the time budget, and nobody kept the batch
     "export_failed",  # an exporter that is not ours said so, without a reason
     "unencodable",  # a record that has no OTLP form
     "shutdown",  # still queued when the process had to end, or produced after that
+    "spool_full",  # waited on disk, and gave way to newer items
+    "expired",  # waited on disk for too long
+    "corrupt",  # waited on disk, and came back damaged
 ]
-Topic = Literal["delivery", "queue"]
+Topic = Literal["delivery", "queue", "spool", "spool_full", "expired", "corrupt"]
 
 UNITS: Final[dict[Signal, str]] = {
     "traces": "spans",
@@ -31,6 +34,8 @@ _RECOVERED: Final[dict[Topic, str]] = {
     "delivery": "flowing again",
     "queue": "keeping up again",
 }
+# Troubles of an outage: they end with it, without a word of their own.
+_OF_AN_OUTAGE: Final[tuple[Topic, ...]] = ("spool", "spool_full", "expired", "corrupt")
 
 # What comes and goes faster than this is said once, so that it cannot flood the log.
 _QUIET_SECONDS: Final = 60.0
@@ -45,6 +50,9 @@ class _Trouble:
     said: bool
 
 
+_Key = tuple[Signal | None, Topic]
+
+
 class Losses:
     """Counters by signal and reason, with a voice for the changes between good and bad.
 
@@ -53,14 +61,15 @@ class Losses:
 
     def __init__(self) -> None:
         self._capacities: dict[Signal, int] = {}
+        self._spools: dict[Signal, int] = {}
         self._reset()
         reset_in_child(self._reset)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[tuple[Signal, Reason], int] = {}
-        self._troubles: dict[tuple[Signal, Topic], _Trouble] = {}
-        self._quiet_until: dict[tuple[Signal, Topic], float] = {}
+        self._troubles: dict[_Key, _Trouble] = {}
+        self._quiet_until: dict[_Key, float] = {}
         self._told: dict[Signal, int] = {}
 
     def add(self, signal: Signal, reason: Reason, count: int) -> None:
@@ -79,8 +88,18 @@ class Losses:
         """Remember how many items of a signal wait while they cannot be sent."""
         self._capacities[signal] = capacity
 
+    def set_spool(self, signal: Signal, max_bytes: int) -> None:
+        """Remember how much of a signal waits on disk while it cannot be sent."""
+        self._spools[signal] = max_bytes
+
     def describe_waiting(self, signal: Signal) -> str:
         """Say what becomes of the items of a signal while they cannot be sent."""
+        if signal in self._spools and _create_key(signal, "spool") not in self._troubles:
+            return f"keeping up to {megabytes(self._spools[signal])} on disk"
+        return self.describe_memory(signal)
+
+    def describe_memory(self, signal: Signal) -> str:
+        """Say what becomes of the items of a signal without a disk to keep them on."""
         capacity = self._capacities.get(signal)
         return "trying again" if capacity is None else f"keeping up to {capacity} {UNITS[signal]}"
 
@@ -93,7 +112,7 @@ class Losses:
             kind: Short name of the trouble; the same kind is said once.
             message: What happened, without data and without credentials.
         """
-        key = (signal, topic)
+        key = _create_key(signal, topic)
         now = time.monotonic()
         with self._lock:
             before = self._troubles.get(key)
@@ -107,7 +126,7 @@ class Losses:
 
     def say_recovered(self, signal: Signal, topic: Topic) -> None:
         """Say that a trouble is over and what was lost since last said; else stay silent."""
-        key = (signal, topic)
+        key = _create_key(signal, topic)
         if key not in self._troubles:
             return
         now = time.monotonic()
@@ -116,6 +135,11 @@ class Losses:
             if trouble is None or not trouble.said:
                 return
             self._quiet_until[key] = now + _QUIET_SECONDS
+            if topic == "delivery":
+                for each in _OF_AN_OUTAGE:
+                    also = _create_key(signal, each)
+                    if self._troubles.pop(also, None) is not None:
+                        self._quiet_until[also] = now + _QUIET_SECONDS
             lost = self._lost(signal)
             news = lost - self._told.get(signal, 0)
             self._told[signal] = lost
@@ -130,3 +154,13 @@ class Losses:
 
     def _lost(self, signal: Signal) -> int:
         return sum(count for (of, _), count in self._counts.items() if of == signal)
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes for people to read."""
+    return f"{size / 1e6:.3g} MB"
+
+
+def _create_key(signal: Signal, topic: Topic) -> _Key:
+    # The disk is the same for all signals, and its trouble need not be said three times.
+    return (None if topic == "spool" else signal, topic)

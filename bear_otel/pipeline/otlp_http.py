@@ -108,8 +108,15 @@ class HttpConnection:
             self._inherited.append(self._connection)
             self._connection = None
 
-    def post(self, body: bytes, timeout_seconds: float) -> Answer:
+    def post(
+        self, body: bytes, timeout_seconds: float, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Send a body and wait for the answer.
+
+        Args:
+            body: The content.
+            timeout_seconds: Longest time for all of it.
+            headers: Added to those of the connection.
 
         Raises:
             OSError: If there is no answer in time.
@@ -117,20 +124,21 @@ class HttpConnection:
         """
         try:
             with self._lock:
-                return self._post(body, time.monotonic() + timeout_seconds)
+                deadline = time.monotonic() + timeout_seconds
+                return self._post(body, {**self._headers, **(headers or {})}, deadline)
         finally:
             if self.aborted:
                 self._close()  # `abort` could not, if it came while the lock was held.
 
-    def _post(self, body: bytes, deadline: float) -> Answer:
+    def _post(self, body: bytes, headers: dict[str, str], deadline: float) -> Answer:
         reused = self._connection is not None
         try:
-            return self._exchange(body, deadline)
+            return self._exchange(body, headers, deadline)
         except (OSError, http.client.HTTPException) as error:
             # The server may have closed an idle connection just now: once more on a new one.
             if not reused or self.aborted or isinstance(error, TimeoutError):
                 raise
-        return self._exchange(body, deadline)
+        return self._exchange(body, headers, deadline)
 
     def abort(self) -> None:
         """End the request in progress and refuse later ones; callable from any thread."""
@@ -143,11 +151,11 @@ class HttpConnection:
             self._close()
             self._lock.release()
 
-    def _exchange(self, body: bytes, deadline: float) -> Answer:
+    def _exchange(self, body: bytes, headers: dict[str, str], deadline: float) -> Answer:
         try:
             if self.aborted:
                 raise ConnectionAbortedError
-            response = self._request(body, deadline)
+            response = self._request(body, headers, deadline)
             answer = Answer(
                 status=response.status,
                 retry_after=response.headers.get("retry-after"),
@@ -160,13 +168,15 @@ class HttpConnection:
             self._close()
         return answer
 
-    def _request(self, body: bytes, deadline: float) -> http.client.HTTPResponse:
+    def _request(
+        self, body: bytes, headers: dict[str, str], deadline: float
+    ) -> http.client.HTTPResponse:
         if self._connection is None:
             self._connection = self._create_connection(_remaining(deadline))
             self._connection.connect()
         sock = self._connection.sock
         sock.settimeout(_remaining(deadline))
-        self._connection.request("POST", self._target, body, self._headers)
+        self._connection.request("POST", self._target, body, headers)
         sock.settimeout(_remaining(deadline))
         return self._connection.getresponse()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk._logs import LoggerProvider
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bear_otel.pipeline.losses import Losses
+    from bear_otel.pipeline.spool import SpoolOptions
     from bear_otel.privacy import Scrubber
 
 
@@ -35,10 +36,12 @@ class Plan:
         exporters: Entry point names of the exporters by signal; none means that the signal goes
             nowhere.
         queues: Keyword arguments of the batching processors by signal.
+        spool: Where our own exporter keeps on disk what cannot be sent.
     """
 
     exporters: Mapping[Signal, tuple[str, ...]]
     queues: Mapping[Signal, Mapping[str, Any]] = field(default_factory=dict)
+    spool: SpoolOptions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ def create_providers(
     )
     canary.check_logs(logger, logs)
 
-    exporters = _Exporters(plan, losses)
+    exporters = _Exporters(plan, losses, str(clean.attributes.get("service.name", "")))
 
     def create_meter_provider() -> MeterProvider:
         return MeterProvider(
@@ -174,9 +177,10 @@ def _create_scrubbing_meter_provider(
 class _Exporters:
     """Creates the exporters of a plan, and remembers for people where they send to."""
 
-    def __init__(self, plan: Plan, losses: Losses) -> None:
+    def __init__(self, plan: Plan, losses: Losses, service: str) -> None:
         self._plan = plan
         self._losses = losses
+        self._spool = replace(plan.spool, service=service) if plan.spool else None
         self.destinations: dict[Signal, str] = {}
 
     def create(self, signal: Signal) -> list[Any]:
@@ -191,7 +195,9 @@ class _Exporters:
 
     def _create(self, signal: Signal, name: str) -> Any:
         exporter = load_exporter(signal, name)
-        return exporter(losses=self._losses) if name == DEFAULT else exporter()
+        if name != DEFAULT:
+            return exporter()
+        return exporter(losses=self._losses, spool=self._spool)
 
 
 def _create_reader(exporter: Any) -> MetricReader:

@@ -27,6 +27,8 @@ _RETRYABLE: Final = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _LONGEST_RETRY_AFTER_SECONDS: Final = 300.0
+# A refused key is mended by people, on the server or here with a restart.
+_UNAUTHORIZED_PAUSE_SECONDS: Final = 60.0
 # Level 6 takes three times as long and saves a few per cent of the size on OTLP.
 _GZIP_LEVEL: Final = 1
 
@@ -81,13 +83,11 @@ class Sender:
         tls: TlsFiles | None = None,
         proxy: str | None = None,
     ) -> None:
-        encoding = {} if compression == "none" else {"content-encoding": compression}
         self._connection = HttpConnection(
             endpoint,
             headers={
                 "content-type": "application/x-protobuf",
                 "user-agent": f"bear-otel/{__version__}",
-                **encoding,
                 **(headers or {}),
             },
             tls=tls,
@@ -117,7 +117,7 @@ class Sender:
             items: How many spans, data points or log records it holds, for the counts.
         """
         try:
-            answer = self._connection.post(body, self._timeout_seconds)
+            answer = self._connection.post(body, self._timeout_seconds, _describe_encoding(body))
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must not see it
             if self._connection.aborted:
                 return Outcome(delivered=False, retry_seconds=_LONGEST_PAUSE_SECONDS)
@@ -130,6 +130,14 @@ class Sender:
                 "busy",
                 f"{self.place} takes no data now ({answer.status})",
                 _parse_retry_after(answer.retry_after),
+            )
+        if answer.status in (401, 403):
+            variable = f"OTEL_EXPORTER_OTLP_{self._signal.upper()}_HEADERS"
+            return self._retry(
+                str(answer.status),
+                f"{self.place} refuses the key ({answer.status})",
+                _UNAUTHORIZED_PAUSE_SECONDS * _jitter(),
+                advice=f"check the key in OTEL_EXPORTER_OTLP_HEADERS or {variable}",
             )
         return self._refuse(answer, items)
 
@@ -153,12 +161,17 @@ class Sender:
             self._losses.say_recovered(self._signal, "delivery")
         return Outcome(delivered=True)
 
-    def _retry(self, kind: str, what: str, retry_after_seconds: float | None = None) -> Outcome:
+    def _retry(
+        self,
+        kind: str,
+        what: str,
+        retry_after_seconds: float | None = None,
+        *,
+        advice: str = _DOCTOR,
+    ) -> Outcome:
         waiting = self._losses.describe_waiting(self._signal)
-        self._losses.say_trouble(self._signal, "delivery", kind, f"{what}; {waiting}; {_DOCTOR}")
-        pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS)
-        # Many processes lose the same server at once; they should not come back at once.
-        pause *= random.uniform(0.8, 1.2)  # noqa: S311 - not for security
+        self._losses.say_trouble(self._signal, "delivery", kind, f"{what}; {waiting}; {advice}")
+        pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS) * _jitter()
         self._failures = min(self._failures + 1, 10)
         return Outcome(
             delivered=False,
@@ -167,10 +180,7 @@ class Sender:
 
     def _refuse(self, answer: Answer, items: int) -> Outcome:
         status = answer.status
-        if status in (401, 403):
-            variable = f"OTEL_EXPORTER_OTLP_{self._signal.upper()}_HEADERS"
-            advice = f"check the key in OTEL_EXPORTER_OTLP_HEADERS or {variable}"
-        elif 300 <= status < 400:
+        if 300 <= status < 400:
             advice = "the endpoint redirects: set it to the final address"
         else:
             advice = _ADVICE.get(status, _DOCTOR)
@@ -182,6 +192,18 @@ class Sender:
         )
         self._losses.add(self._signal, "rejected", items)
         return Outcome(delivered=False)
+
+
+def _jitter() -> float:
+    # Many processes lose the same server at once; they should not come back at once.
+    return random.uniform(0.8, 1.2)  # noqa: S311 - not for security
+
+
+def _describe_encoding(body: bytes) -> dict[str, str]:
+    """Return the header that says how a body is packed; it may be older than our settings."""
+    # By the first byte: that of a gzip member, of a zlib stream (a plain request starts with 0a).
+    encoding = {0x1F: "gzip", 0x78: "deflate"}.get(body[0]) if body else None
+    return {"content-encoding": encoding} if encoding else {}
 
 
 def _name_error(error: Exception, timeout_seconds: float) -> str:

@@ -200,8 +200,6 @@ def test_pauses_grow_and_stay_bounded() -> None:
     ("status", "advice"),
     [
         (400, "the server finds them malformed"),
-        (401, "check the key in OTEL_EXPORTER_OTLP_HEADERS or OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
-        (403, "check the key in OTEL_EXPORTER_OTLP_HEADERS or OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
         (404, "the endpoint has no such path"),
         (413, "they are too large: lower the size of a batch"),
         (307, "the endpoint redirects: set it to the final address"),
@@ -224,6 +222,25 @@ def test_a_refusal_is_final_counted_and_explained(
             "traces: flowing again after 0 s; 4 spans were dropped",
         ]
     assert losses.counts() == {("traces", "rejected"): 4}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_tried_again_after_a_minute(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A key is mended by people: what is refused with it is kept, and nobody asks in a loop."""
+    losses = Losses()
+    with ScriptedServer(Reply(status=status), Reply(status=status)) as server:
+        exporter = create_exporter(server, losses=losses)
+        pauses = [exporter.try_export([create_span()]) or 0 for _ in range(3)]
+        exporter.shutdown()
+        assert [48 <= pause <= 72 for pause in pauses] == [True, True, False]
+        assert caplog.messages == [
+            f"traces: {server.url} refuses the key ({status}); trying again; "
+            "check the key in OTEL_EXPORTER_OTLP_HEADERS or OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+            "traces: flowing again after 0 s; nothing was dropped",
+        ]
+    assert losses.counts() == {}
 
 
 def test_partial_success_is_counted() -> None:

@@ -1,0 +1,165 @@
+"""Send what is fresh, and let the disk keep what the server does not take."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from bear_otel.pipeline.forking import reset_in_child
+
+if TYPE_CHECKING:
+    from bear_otel.pipeline.sender import Outcome, Sender
+    from bear_otel.pipeline.spool import Lease, Spool
+
+# What has no answer by then goes to disk, too, and the next ones do not wait for it. Far below a
+# sender's timeout, since a kill costs what is not on disk; a server that is only slow is not
+# disturbed: its answer still counts.
+_PATIENCE_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.1
+
+
+class SpoolingSender:
+    """A sender that loses nothing while its server is away.
+
+    It is in one of three states. *Flowing*: a body is sent at once, and no file is touched.
+    *Pausing*, after a failure: fresh bodies go to disk until the server may be asked again; then
+    one body asks. *Pending*: a request has had no answer for half a second; it goes on in a thread
+    of its own while fresh bodies go to disk.
+
+    Fresh bodies come first: what waits is sent one by one, oldest first, whenever no fresh body is
+    due.
+
+    Args:
+        sender: Sends a body and judges the answer.
+        spool: Keeps bodies.
+    """
+
+    def __init__(self, sender: Sender, spool: Spool) -> None:
+        self._sender = sender
+        self._spool = spool
+        self._quiet_until = 0.0
+        # The body that failed last, and whether another one got through since.
+        self._suspect = ""
+        self._flowing = False
+        self._reset()
+        reset_in_child(self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: tuple[_Request, Lease] | None = None
+
+    def send(self, body: bytes, items: int, *, in_order: bool = False) -> float | None:
+        """Send a fresh body, or let it wait on disk.
+
+        Args:
+            body: What the sender packed.
+            items: How many items it holds.
+            in_order: Never overtake what waits.
+
+        Returns:
+            None when done with it, or, where the disk does not take it either, the seconds after
+            which it should be offered again.
+        """
+        with self._lock:
+            if self._may_send() and not (in_order and self._spool.is_waiting()):
+                request = _Request(self._sender, body, items)
+                outcome = request.wait(_PATIENCE_SECONDS)
+                if outcome is None:
+                    if self._spool.append(body, items) and (lease := self._spool.take_newest()):
+                        self._pending = request, lease
+                        return None
+                    outcome = request.wait(None)
+                if outcome is None or outcome.retry_seconds is None:
+                    self._flowing = True
+                    return None
+                self._pause(outcome.retry_seconds)
+            return None if self._spool.append(body, items) else self._until_next()
+
+    def forward(self, *, eager: bool = False) -> float | None:
+        """Send the oldest body that waits, if the server may be asked.
+
+        Args:
+            eager: Ask it even if it failed a moment ago, and be patient.
+
+        Returns:
+            Seconds after which the next call may achieve something, or None if nothing waits.
+        """
+        with self._lock:
+            if eager:
+                self._settle(_PATIENCE_SECONDS)
+            if not self._may_send() and (self._pending or not eager):
+                return self._until_next()
+            taken = self._spool.take_oldest()
+            if taken is None:
+                return None
+            lease, body = taken
+            self._pending = _Request(self._sender, body, lease.entry.items), lease
+            self._settle(_PATIENCE_SECONDS)
+            return 0.0 if self._may_send() else self._until_next()
+
+    def close(self) -> None:
+        """Let go of the body of an aborted request; at once, and from any thread."""
+        if self._lock.acquire(timeout=_POLL_SECONDS):
+            self._settle(_POLL_SECONDS)
+            self._lock.release()
+
+    def _may_send(self) -> bool:
+        self._settle(0.0)
+        return self._pending is None and time.monotonic() >= self._quiet_until
+
+    def _until_next(self) -> float:
+        return max(_POLL_SECONDS, self._quiet_until - time.monotonic())
+
+    def _settle(self, patience_seconds: float) -> None:
+        """Look whether the pending request has an answer."""
+        pending = self._pending
+        if pending is None:
+            return
+        request, lease = pending
+        outcome = request.wait(patience_seconds)
+        if outcome is None:
+            return
+        self._pending = None
+        if outcome.retry_seconds is None:
+            self._spool.remove(lease)
+            self._flowing = True
+            return
+        # A body that fails again while others get through must not hold up all the rest.
+        name = lease.entry.path
+        self._spool.put_back(lease, last=self._flowing and name == self._suspect)
+        self._suspect = name
+        self._pause(outcome.retry_seconds)
+
+    def _pause(self, seconds: float) -> None:
+        self._flowing = False
+        self._quiet_until = time.monotonic() + seconds
+
+
+class _Request:
+    """One body on its way, in a thread, so that whoever waits for it can stop waiting."""
+
+    def __init__(self, sender: Sender, body: bytes, items: int) -> None:
+        self._outcome: Outcome | None = None
+        self._finished = threading.Event()
+        order = (sender, body, items)
+        try:
+            threading.Thread(
+                target=self._run, args=order, name="bear-otel-send", daemon=True
+            ).start()
+        except RuntimeError:  # no new thread while the interpreter goes down
+            self._run(*order)
+
+    def _run(self, sender: Sender, body: bytes, items: int) -> None:
+        try:
+            with suppress_instrumentation():
+                self._outcome = sender.send(body, items)
+        finally:
+            self._finished.set()
+
+    def wait(self, seconds: float | None) -> Outcome | None:
+        """Return what became of the body, or None if that is not known yet."""
+        self._finished.wait(seconds)
+        return self._outcome
