@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from bear_otel.cli.collector_binary import build, find_binary
 from bear_otel.cli.collector_choice import BACKENDS, choose, describe
-from bear_otel.cli.collector_files import ROLES, find_folder, load_files
+from bear_otel.cli.collector_files import ROLES, load_files
 from bear_otel.cli.collector_variables import STATE_DIRECTORY, check_state_directory
+from bear_otel.cli.files import find_folder
 from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     Args:
         argv: Arguments after `bear-otel collector`.
     """
-    folder = find_folder()
+    folder = find_folder("collector-config")
     files = load_files(folder)
     known = [name.removeprefix(BACKENDS) for name in files if name.startswith(BACKENDS)]
     options = _parser(known).parse_args(argv)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 ROLES = ("standalone", "agent", "gateway")
 
-_REFERENCE = re.compile(r"\$\{env:(\w+)(?::-([^}]*))?\}")
+_REFERENCE = re.compile(r"\$\{env:(\w+)(:-([^}]*))?\}")
 _SENDS = "# Sends: "
 
 
@@ -34,13 +34,6 @@ class ConfigFile:
         return (*self.needs, *self.defaults)
 
 
-def find_folder() -> Path:
-    """Return the folder of the configuration: in the wheel, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "collector-config"
-    return installed if installed.is_dir() else package.parent / "collector-config"
-
-
 def load_version(folder: Path) -> str:
     """Return the Collector version that the files are tested with."""
     return (folder / "VERSION").read_text().strip()
@@ -58,11 +51,11 @@ def load_files(folder: Path) -> dict[str, ConfigFile]:
 def _load(path: Path, folder: Path) -> ConfigFile:
     text = path.read_text()
     found = _REFERENCE.findall(text)
-    defaulted = re.findall(r"\$\{env:(\w+):-", text)
+    defaults = {name: default for name, mark, default in found if mark}
     return ConfigFile(
         name=str(path.relative_to(folder).with_suffix("")),
         path=path,
         sends=next(line for line in text.splitlines() if line.startswith(_SENDS))[len(_SENDS) :],
-        needs=tuple(dict.fromkeys(name for name, _ in found if name not in defaulted)),
-        defaults={name: default for name, default in found if name in defaulted},
+        needs=tuple(dict.fromkeys(name for name, *_ in found if name not in defaults)),
+        defaults=defaults,
     )

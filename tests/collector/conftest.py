@@ -10,7 +10,7 @@ from collector_harness import Collector
 from collector_sink import Sink
 
 from bear_otel.cli.collector_binary import build, find_binary
-from bear_otel.cli.collector_files import find_folder
+from bear_otel.cli.files import find_folder
 from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def binary() -> Path:
     """Return the Collector, found or built as `bear-otel collector build` does."""
     try:
-        return find_binary(find_folder(), os.environ)
+        return find_binary(find_folder("collector-config"), os.environ)
     except ConfigurationError:
-        return build(find_folder(), os.environ)
+        return build(find_folder("collector-config"), os.environ)
 
 
 @pytest.fixture

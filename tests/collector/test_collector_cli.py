@@ -8,9 +8,10 @@ import sys
 import pytest
 from collector_harness import ROOT, run_cli
 
-from bear_otel.cli.collector_files import find_folder, load_files
+from bear_otel.cli.collector_files import load_files
+from bear_otel.cli.files import find_folder
 
-FOLDER = find_folder()
+FOLDER = find_folder("collector-config")
 
 
 def test_print_shows_the_whole_choice() -> None:

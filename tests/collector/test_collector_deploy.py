@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from bear_otel.cli.collector_files import find_folder, load_files, load_version
+from bear_otel.cli.collector_files import load_files, load_version
+from bear_otel.cli.files import find_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOLDER = find_folder()
+FOLDER = find_folder("collector-config")
 DEPLOY = FOLDER / "deploy"
 ALERTS = DEPLOY / "prometheus" / "collector-alerts.yml"
 

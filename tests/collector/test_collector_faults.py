@@ -13,9 +13,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+import yaml
 from collector_harness import Collector, wait_until
 from collector_sink import Sink, to_sink
 from collector_traffic import log_request, spans_of, trace_request
+
+from bear_otel.cli.collector_files import load_files
+from bear_otel.cli.files import find_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -238,12 +242,8 @@ def test_a_full_disk_is_counted_and_ends_with_the_outage(
 
 def test_retries_never_end() -> None:
     """The default gives up after five minutes and deletes from the disk queue."""
-    import yaml
-
-    from bear_otel.cli.collector_files import find_folder, load_files
-
     queues = {}
-    for name, file in load_files(find_folder()).items():
+    for name, file in load_files(find_folder("collector-config")).items():
         exporters = yaml.safe_load(file.path.read_text()).get("exporters") or {}
         for key, exporter in exporters.items():
             settings = exporter.get("protocol", {}).get("otlp", exporter)

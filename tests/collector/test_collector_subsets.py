@@ -8,9 +8,11 @@ from itertools import chain, combinations, product
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from bear_otel.cli.collector_choice import Choice, choose
-from bear_otel.cli.collector_files import ROLES, find_folder, load_files
+from bear_otel.cli.collector_files import ROLES, load_files
+from bear_otel.cli.files import find_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +33,7 @@ OTHERS = {
     "debug": {},
 }
 GATEWAYS = {f"{P}GATEWAY": "gateway:4317"}
-FILES = load_files(find_folder())
+FILES = load_files(find_folder("collector-config"))
 
 
 def _subsets(names: Iterable[str]) -> list[tuple[str, ...]]:
@@ -122,8 +124,6 @@ def test_a_wrong_key_in_an_extra_file_is_refused(binary: Path, tmp_path: Path) -
 
 def test_a_back_end_file_only_adds() -> None:
     """No file changes what another has set, so any order and any subset mean the same."""
-    import yaml
-
     owner: dict[tuple[str, ...], str] = {}
     shared = []
     # A role, sampling and security complete pipelines and receivers of the base on purpose.

@@ -21,8 +21,7 @@ from collector_harness import Collector, free_port, wait_until
 from collector_sink import QUICK
 from collector_traffic import log_request, spans_of, sum_request, trace_request
 
-from bear_otel.cli.collector_binary import cached_binary
-from bear_otel.cli.collector_files import find_folder
+from bear_otel.cli.files import find_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +130,8 @@ def datadog_test_agent() -> Path:
     """Return Datadog's test agent, in a virtual environment of its own: it pins an old protobuf."""
     if found := shutil.which("ddapm-test-agent"):
         return Path(found)
-    home = cached_binary(find_folder(), os.environ).parents[2] / "ddapm-test-agent-1.69.1"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    home = Path(cache) / "bear-otel" / "ddapm-test-agent-1.69.1"
     program = home / "bin" / "ddapm-test-agent"
     if not program.exists():
         subprocess.run([sys.executable, "-m", "venv", home], check=True)
@@ -254,7 +254,7 @@ def test_a_loss_raises_its_alert(
         "job_name": "collector",
         "static_configs": [{"targets": [f"127.0.0.1:{one.metrics}"]}],
     }
-    rules = find_folder() / "deploy" / "prometheus" / "collector-alerts.yml"
+    rules = find_folder("collector-config") / "deploy" / "prometheus" / "collector-alerts.yml"
     port = prometheus(free_port(), scrape_configs=[targets], rule_files=[str(rules)])
 
     def firing() -> set[str]:
