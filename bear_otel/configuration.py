@@ -96,7 +96,7 @@ def load_configuration(
     unknown = sorted(
         _say_unknown(name, known)
         for name in variables
-        if name.startswith("BEAR_OTEL_") and name not in known and name not in INTERNAL_VARIABLES
+        if name.startswith("BEAR_OTEL_") and name not in known and not name.startswith(_FOREIGN)
     )
     return Configuration(
         settings=_build(Settings, values, ()),
@@ -105,8 +105,8 @@ def load_configuration(
     )
 
 
-# Set by the launcher for the processes below it, or read by the Collector's configuration.
-INTERNAL_VARIABLES = frozenset({"BEAR_OTEL_ROOT", "BEAR_OTEL_COLLECTOR"})
+# Set by the launcher for the processes below it; read by the Collector's configuration.
+_FOREIGN = ("BEAR_OTEL_ROOT", "BEAR_OTEL_COLLECTOR")
 
 
 def show(leaf: Leaf, value: object) -> str:
