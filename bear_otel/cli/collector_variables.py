@@ -28,8 +28,12 @@ _SECRET = re.compile(r"(_KEY|_TOKEN|_AUTHORIZATION|_PASSWORD|_DSN)$")
 
 
 def _is_url(value: str) -> bool:
-    parts = urlsplit(value)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and " " not in value
+    try:
+        parts = urlsplit(value)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return named and parts.scheme in {"http", "https"} and re.search(r"\s", value) is None
 
 
 def _is_address(value: str) -> bool:
@@ -159,4 +163,5 @@ def check_state_directory(directory: Path) -> None:
 
 
 def _shown(name: str, value: str) -> str:
-    return "***" if _SECRET.search(name) else value
+    # An address may hold a password.
+    return "***" if _SECRET.search(name) or "@" in value else value

@@ -109,6 +109,13 @@ BAD = {
     "DSN without project": ([], {"SENTRY_DSN": "https://secret@sentry.example/"}, "SENTRY_DSN"),
     "DSN with a bad port": ([], {"SENTRY_DSN": "https://secret@h:x/1"}, "SENTRY_DSN"),
     "URL without scheme": ([], {f"{P}OTLP_URL": "collector:4318"}, f"{P}OTLP_URL"),
+    "URL with a bad port": ([], {f"{P}OTLP_URL": "https://host:x"}, f"{P}OTLP_URL"),
+    "URL with half an address": ([], {f"{P}OTLP_URL": "http://[::1"}, f"{P}OTLP_URL"),
+    "URL with a password": (
+        [],
+        {f"{P}REMOTE_WRITE_URL": "user:secret@host"},
+        f"{P}REMOTE_WRITE_URL='***'",
+    ),
     "address without port": (
         [],
         {"DD_API_KEY": "x", f"{P}HTTP_LISTEN": "127.0.0.1"},
