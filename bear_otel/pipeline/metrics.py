@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,17 @@ from opentelemetry.metrics import (
     UpDownCounter,
     _Gauge,
 )
+from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from typing_extensions import override
 
 from bear_otel.pipeline.forking import reset_in_child
+from bear_otel.pipeline.losses import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.metrics import CallbackT
-    from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from bear_otel.privacy import Scrubber
@@ -44,6 +46,9 @@ _FAILED = "[REDACTED:error]"
 
 # Attribute sets of metrics are few by design; the limit guards against those that are not.
 _MAX_CACHED = 4096
+
+# A child that records nothing still reports what is observed in it.
+_RENEWAL_SECONDS = 1.0
 
 
 class ScrubbingMeterProvider(MeterProvider):
@@ -61,11 +66,13 @@ class ScrubbingMeterProvider(MeterProvider):
     def __init__(self, create_inner: Callable[[], SdkMeterProvider], scrubber: Scrubber) -> None:
         self._create_inner = create_inner
         self._inner = create_inner()
+        self._outdated = False
+        self._renewing = threading.RLock()
         self._clean = _AttributeCache(scrubber)
         self._scrubber = scrubber
         self._meters: dict[tuple[Any, ...], _CleanMeter] = {}
         # After the SDK's own handlers, which were registered when its provider was made.
-        reset_in_child(self._start_anew)
+        reset_in_child(self._expire)
 
     @override
     def get_meter(
@@ -90,29 +97,54 @@ class ScrubbingMeterProvider(MeterProvider):
     @property
     def inner(self) -> SdkMeterProvider:
         """The provider that aggregates, for readers that want it."""
+        self.renew()
         return self._inner
 
     def add_metric_reader(self, metric_reader: MetricReader) -> None:
         """Add a reader, which gets clean points."""
-        self._inner.add_metric_reader(metric_reader)
+        self.inner.add_metric_reader(metric_reader)
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Collect and export now."""
-        return self._inner.force_flush(timeout_millis)
+        return self.inner.force_flush(timeout_millis)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """End the provider that aggregates."""
-        self._inner.shutdown(timeout_millis)
+        self.inner.shutdown(timeout_millis)
 
-    def _start_anew(self) -> None:
-        parents = self._inner
-        self._inner = self._create_inner()
+    def _expire(self) -> None:
+        """Let the first use, or else a thread, make the provider of a child.
+
+        Not the fork itself: a server that forks a worker has not set the worker's signal handlers
+        yet, and a signal that comes before is lost. The less is done until then, the better.
+        """
+        self._renewing = threading.RLock()
+        self._outdated = True
         for meter in list(self._meters.values()):
-            meter.attach(self._inner)
+            meter.expire()
+        threading.Thread(target=self._renew_later, daemon=True).start()
+
+    def _renew_later(self) -> None:
+        time.sleep(_RENEWAL_SECONDS)
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the provider of a forked child, unless that has been done."""
+        with self._renewing:
+            if not self._outdated:
+                return
+            self._outdated = False
+            parents = self._inner
+            try:
+                self._inner = self._create_inner()
+            except Exception:  # noqa: BLE001 - whoever records must not suffer from it
+                logger.warning("metrics: this forked process sends none: cannot start anew")
+                self._inner = SdkMeterProvider(shutdown_on_exit=False)
+            for meter in list(self._meters.values()):
+                meter.attach(self._inner)
         # Nothing is left in it to collect. In a thread, since it may wait for a lock that the
         # parent held while it forked.
-        end = threading.Thread(target=_end_quietly, args=(parents,), daemon=True)
-        end.start()
+        threading.Thread(target=_end_quietly, args=(parents,), daemon=True).start()
 
     # Read by the proxies below.
     @property
@@ -167,6 +199,11 @@ class _CleanMeter(Meter):
         self._provider = provider
         self._inner = provider.inner.get_meter(*arguments)
         self._instruments: dict[object, _Proxy] = {}
+
+    def expire(self) -> None:
+        """Let the first use of an instrument make the provider of a child."""
+        for instrument in list(self._instruments.values()):
+            instrument.expire(self._provider)
 
     def attach(self, provider: SdkMeterProvider) -> None:
         """Make the meter and all its instruments anew in another provider."""
@@ -269,12 +306,20 @@ class _Proxy:
         self._clean = clean
         self.attach(meter)
 
+    def expire(self, provider: ScrubbingMeterProvider) -> None:
+        self._inner = _Expired(self, provider)
+
     def attach(self, meter: Meter) -> None:
         arguments = dict(self._arguments)
         if "callbacks" in arguments:
             arguments["callbacks"] = [self._bind(each, meter) for each in arguments["callbacks"]]
         self._meter = meter
         self._inner: Any = getattr(meter, self._method)(**arguments)
+
+    @property
+    def inner(self) -> Any:
+        """The instrument that aggregates."""
+        return self._inner
 
     def _bind(self, callback: _Observe, meter: Meter) -> _Observe:
         """Return a callback that observes for one meter only, and falls silent after the next."""
@@ -283,6 +328,18 @@ class _Proxy:
             return callback(options) if self._meter is meter else ()
 
         return observe
+
+
+class _Expired:
+    """Stands behind a proxy in a forked child until the child's own instrument is there."""
+
+    def __init__(self, proxy: _Proxy, provider: ScrubbingMeterProvider) -> None:
+        self._proxy = proxy
+        self._provider = provider
+
+    def __getattr__(self, name: str) -> Any:
+        self._provider.renew()
+        return getattr(self._proxy.inner, name)
 
 
 class _CleanCounter(_Proxy, Counter):
