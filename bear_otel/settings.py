@@ -101,6 +101,65 @@ class PrivacySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """Which traces are kept. Metrics count everything, and logs are never sampled."""
+
+    decided_by: Literal["app", "collector"] = setting(
+        "app",
+        "Who samples: this process (`app`), or a Collector that gets everything (`collector`).",
+        env="BEAR_OTEL_SAMPLING_DECIDED_BY",
+    )
+    performance_sampling: float = setting(
+        1.0,
+        "Share of traces kept whatever happens in them, 0 to 1; below 1, errors and slow traces "
+        "are kept besides. `OTEL_TRACES_SAMPLER` replaces all of it.",
+        env="BEAR_OTEL_SAMPLING_PERFORMANCE",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    error_sampling: float = setting(
+        1.0,
+        "Share of traces with an error that is kept, 0 to 1; never below `performance_sampling`.",
+        env="BEAR_OTEL_SAMPLING_ERROR",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    # The value from which a response time is a warning.
+    slow_seconds: float = setting(
+        1.0,
+        "Duration in seconds from which a trace is slow, and kept.",
+        env="BEAR_OTEL_SAMPLING_SLOW_SECONDS",
+        minimum=0.0,
+    )
+    # More requests at the same time than a process can serve, and memory that it can spare.
+    max_traces: int = setting(
+        2_000,
+        "Most traces held back until they are decided; the oldest is decided early.",
+        env="BEAR_OTEL_SAMPLING_MAX_TRACES",
+        minimum=1,
+    )
+    max_spans: int = setting(
+        10_000,
+        "Most spans held back; the oldest trace, or one that has a tenth of them, is decided "
+        "early.",
+        env="BEAR_OTEL_SAMPLING_MAX_SPANS",
+        minimum=10,
+    )
+    max_bytes: int = setting(
+        32_000_000,
+        "Most memory in bytes that held back spans take, estimated; as with `max_spans`.",
+        env="BEAR_OTEL_SAMPLING_MAX_BYTES",
+        minimum=100_000,
+    )
+    max_age_seconds: float = setting(
+        60.0,
+        "Longest time in seconds that a trace is held back.",
+        env="BEAR_OTEL_SAMPLING_MAX_AGE_SECONDS",
+        minimum=0.1,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
     """Requests to the service."""
 
@@ -239,6 +298,7 @@ class Settings:
     enabled: bool = setting(True, "Switch everything off (`OTEL_SDK_DISABLED` does so, too).")
     resource: ResourceSettings = field(default_factory=ResourceSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)

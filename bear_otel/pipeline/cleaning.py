@@ -34,6 +34,8 @@ class Cleaner:
         self.scrubber = scrubber
         self._scopes: dict[InstrumentationScope, InstrumentationScope] = {}
         self._resources: dict[int, tuple[Resource, CleanResource]] = {}
+        # Headers without a finding. Those with one pass the scrubber each time, which counts.
+        self._clean_states: dict[str, None] = {}
 
     def clean_scope(self, scope: InstrumentationScope | None) -> InstrumentationScope | None:
         """Return the scope with clean names and attributes."""
@@ -69,8 +71,13 @@ class Cleaner:
         if context is None or not context.trace_state:
             return context
         header = context.trace_state.to_header()
+        if header in self._clean_states:
+            return context
         clean = self.scrubber.scrub_tracestate(header)
         if clean == header:
+            if len(self._clean_states) >= _MAX_CACHED:
+                self._clean_states.clear()
+            self._clean_states[header] = None
             return context
         state = TraceState.from_header([clean])
         return SpanContext(

@@ -13,12 +13,16 @@ from bear_otel.pipeline.cleaning import Cleaner, Isolation, strip_trace_state
 from bear_otel.pipeline.resource import CleanResource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from opentelemetry.context import Context
     from opentelemetry.trace import SpanContext
 
+    from bear_otel.pipeline.tail import Kept, Tail
     from bear_otel.privacy import Scrubber
 
 _FAILED = "[REDACTED:error]"
+_FRAGMENT = "bear.sampling.fragment"
 
 
 class CleanSpan(ReadableSpan):
@@ -28,12 +32,26 @@ class CleanSpan(ReadableSpan):
     first looks at it: with a batching processor, on the export thread. What is read is always
     clean, also by code that reaches for the underscore attributes, since they do not exist before
     the scrubber has run: `__getattr__` fills them by calling `ReadableSpan.__init__`.
+
+    Args:
+        raw: The span as it was recorded.
+        cleaner: Cleans it.
+        context: Replaces the span's own context, if the tail has something to add to it.
+        fragment: Value of `bear.sampling.fragment`, if the span is to have that attribute.
     """
 
-    def __init__(self, raw: ReadableSpan, cleaner: Cleaner) -> None:
+    def __init__(
+        self,
+        raw: ReadableSpan,
+        cleaner: Cleaner,
+        context: SpanContext | None = None,
+        fragment: str | None = None,
+    ) -> None:
         # Not super().__init__(): that is what `__getattr__` does later.
         self._bear_raw = raw
         self._bear_cleaner = cleaner
+        self._bear_context = context or raw.context
+        self._bear_fragment = fragment
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_bear") or "_bear_raw" not in self.__dict__ or "_name" in self.__dict__:
@@ -43,6 +61,11 @@ class CleanSpan(ReadableSpan):
         except Exception:  # noqa: BLE001 - fail closed: nothing leaves but the skeleton
             self._bear_cleaner.scrubber.errors += 1
             arguments = _keep_skeleton(self._bear_raw)
+            arguments["context"] = strip_trace_state(self._bear_context)
+        else:
+            arguments["context"] = self.context
+        if self._bear_fragment:
+            arguments.setdefault("attributes", {})[_FRAGMENT] = self._bear_fragment
         super().__init__(**arguments)
         return getattr(self, name)
 
@@ -51,7 +74,7 @@ class CleanSpan(ReadableSpan):
     @property
     @override
     def context(self) -> SpanContext | None:
-        return self._bear_cleaner.clean_context(self._bear_raw.context)
+        return self._bear_cleaner.clean_context(self._bear_context)
 
     @override
     def get_span_context(self) -> SpanContext | None:
@@ -79,9 +102,13 @@ class ScrubbingSpanProcessor(SpanProcessor):
     A processor added later gets the live span in `on_start`, as the specification asks, and clean
     spans only in `on_end`. `_on_ending` is not passed on: it would hand out the raw span. An
     exception in one processor reaches neither the application nor the other processors.
+
+    Attributes:
+        tail: Holds spans back until their trace is decided, before anything is cleaned.
     """
 
     def __init__(self, cleaner: Cleaner) -> None:
+        self.tail: Tail | None = None
         self._cleaner = cleaner
         self._isolation = Isolation()
         self._downstream: tuple[SpanProcessor, ...] = ()
@@ -96,17 +123,31 @@ class ScrubbingSpanProcessor(SpanProcessor):
 
     @override
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        if self.tail is not None:
+            self._hand_out(self.tail.start(span))
         for processor in self._downstream:
             self._isolation.call(processor, processor.on_start, span, parent_context)
 
     @override
     def on_end(self, span: ReadableSpan) -> None:
-        clean = CleanSpan(span, self._cleaner)
-        for processor in self._downstream:
-            self._isolation.call(processor, processor.on_end, clean)
+        if self.tail is None:
+            self._fan_out(CleanSpan(span, self._cleaner))
+        else:
+            self._hand_out(self.tail.end(span))
+
+    def expire(self) -> None:
+        """Let go of traces that the tail has held for too long."""
+        if self.tail is not None:
+            self._hand_out(self.tail.expire())
+
+    def settle(self) -> None:
+        """Let go of all that the tail holds: the process ends."""
+        if self.tail is not None:
+            self._hand_out(self.tail.settle())
 
     @override
     def shutdown(self) -> None:
+        self.settle()
         for processor in self._downstream:
             self._isolation.call(processor, processor.shutdown)
 
@@ -119,6 +160,14 @@ class ScrubbingSpanProcessor(SpanProcessor):
         ]
         return all(flushed)
 
+    def _hand_out(self, kept: Iterable[Kept]) -> None:
+        for span, context, fragment in kept:
+            self._fan_out(CleanSpan(span, self._cleaner, context, fragment))
+
+    def _fan_out(self, clean: CleanSpan) -> None:
+        for processor in self._downstream:
+            self._isolation.call(processor, processor.on_end, clean)
+
 
 def _scrub_span(raw: ReadableSpan, cleaner: Cleaner) -> dict[str, Any]:
     scrubber = cleaner.scrubber
@@ -129,7 +178,6 @@ def _scrub_span(raw: ReadableSpan, cleaner: Cleaner) -> dict[str, Any]:
         )
     return {
         "name": scrubber.scrub_name(raw.name, door="span.name"),
-        "context": cleaner.clean_context(raw.context),
         "parent": cleaner.clean_context(raw.parent),
         "resource": cleaner.clean_resource(raw.resource),
         "attributes": scrubber.scrub_attributes(raw.attributes, door="span.attribute"),
@@ -174,7 +222,6 @@ def _keep_skeleton(raw: ReadableSpan) -> dict[str, Any]:
     """Return what holds no text: ids, times and kind, so that the trace keeps its shape."""
     return {
         "name": _FAILED,
-        "context": strip_trace_state(raw.context),
         "parent": strip_trace_state(raw.parent),
         "resource": raw.resource
         if isinstance(raw.resource, CleanResource)
