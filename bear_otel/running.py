@@ -80,8 +80,7 @@ class Running:
         self._closed = threading.Event()
         settings = configuration.settings.lifecycle
         self.flusher = Flusher(self._flushes(), settings.shutdown_timeout_seconds)
-        # A forked worker of a supervisor works; it has inherited that its parent only watches.
-        reset_in_child(self._work)
+        reset_in_child(self._begin)
 
     def is_active(self) -> bool:
         """Return whether this process has something to tell; a supervisor has not."""
@@ -121,8 +120,11 @@ class Running:
             except RuntimeError:  # some versions of CPython start no thread at the very end
                 return
 
-    def _work(self) -> None:
+    def _begin(self) -> None:
+        """Forget what a forked child has inherited: it works, and has redacted nothing so far."""
         self._supervising = False
+        self.scrubber.counts.clear()
+        self.scrubber.errors = 0
 
     def _flushes(self) -> list[Callable[[float], object]]:
         providers = self.providers
