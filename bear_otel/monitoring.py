@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Number
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, get_args
 
 import psutil
 
@@ -152,7 +152,9 @@ class Monitoring:
         if running is not None:
             running.stop()
 
-    def record_metric(self, name: str, value: float, kind: Kind, tags: Tags | None = None) -> None:
+    def record_metric(
+        self, name: str, value: SupportsFloat, kind: Kind, tags: Tags | None = None
+    ) -> None:
         """Record one value of a metric, see `bear_otel.record_metric`.
 
         Args:
@@ -169,7 +171,9 @@ class Monitoring:
             accepted = f"one of {', '.join(get_args(Kind))}"
             raise ConfigurationError(where, kind, accepted)
         if kind == "timer":
-            seconds: Any = value / 1000 if isinstance(value, Number) else value
+            # What is no number is left out there, and said.
+            number: Any = value
+            seconds = number / 1000 if isinstance(number, Number) else number
             record_metric(name, seconds, "histogram", tags, unit="s")
         else:
             record_metric(name, value, kind, tags)

@@ -9,7 +9,7 @@ import math
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsFloat, TypeVar, get_args
 
 from opentelemetry.metrics import get_meter_provider
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
@@ -50,7 +50,12 @@ _logger = logging.getLogger("bear_otel")
 
 
 def record_metric(
-    name: str, value: float, kind: Kind = "counter", tags: Tags | None = None, *, unit: str = ""
+    name: str,
+    value: SupportsFloat,
+    kind: Kind = "counter",
+    tags: Tags | None = None,
+    *,
+    unit: str = "",
 ) -> None:
     """Record one value of a metric of the application.
 
