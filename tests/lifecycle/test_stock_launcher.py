@@ -88,6 +88,7 @@ def test_another_distribution_that_won_is_an_error(
     for name, value in OURS.items():
         assert f"{name}={value}" in program.stderr
     assert "bear-otel 0." not in program.stderr
+    assert len(sink.spans) == 1
 
 
 def test_another_distribution_can_be_forbidden(
