@@ -101,7 +101,9 @@ class Losses:
     def describe_memory(self, signal: Signal) -> str:
         """Say what becomes of the items of a signal without a disk to keep them on."""
         capacity = self._capacities.get(signal)
-        return "trying again" if capacity is None else f"keeping up to {capacity} {UNITS[signal]}"
+        if capacity is None:
+            return "trying again"
+        return f"keeping up to {capacity} {UNITS[signal]} in memory"
 
     def say_trouble(self, signal: Signal, topic: Topic, kind: str, message: str) -> None:
         """Warn that a signal is in trouble, once until the kind of trouble changes.

@@ -232,11 +232,12 @@ class Spool:
         self._losses.say_trouble(self._signal, reason, reason, why)
 
     def _say_unusable(self, error: OSError) -> None:
+        where = error.filename or self._options.directory
+        why = f"{where}: {error.strerror}" if error.strerror else str(error)
         self._losses.say_trouble(
             self._signal,
             "spool",
             "unusable",
-            f"cannot use the spool {self._options.directory} ({error.strerror or error}); "
-            f"{self._losses.describe_memory(self._signal)} in memory; "
+            f"cannot use the spool: {why}; {self._losses.describe_memory(self._signal)}; "
             "name another folder in BEAR_OTEL_SPOOL_DIRECTORY",
         )

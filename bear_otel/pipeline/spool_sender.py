@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from bear_otel.pipeline.forking import reset_in_child
+from bear_otel.pipeline.sender import Outcome
 
 if TYPE_CHECKING:
-    from bear_otel.pipeline.sender import Outcome, Sender
+    from bear_otel.pipeline.sender import Sender
     from bear_otel.pipeline.spool import Lease, Spool
 
 # What has no answer by then goes to disk, too, and the next ones do not wait for it. Far below a
@@ -71,11 +72,10 @@ class SpoolingSender:
                     if self._spool.append(body, items) and (lease := self._spool.take_newest()):
                         self._pending = request, lease
                         return None
-                    outcome = request.wait(None)
-                if outcome is None or outcome.retry_seconds is None:
-                    self._flowing = True
+                    # Without a disk there is nothing to do but wait; the sender has a timeout.
+                    outcome = request.join()
+                if self._judge(outcome):
                     return None
-                self._pause(outcome.retry_seconds)
             return None if self._spool.append(body, items) else self._until_next()
 
     def forward(self, *, eager: bool = False) -> float | None:
@@ -123,32 +123,33 @@ class SpoolingSender:
         if outcome is None:
             return
         self._pending = None
-        if outcome.retry_seconds is None:
+        flowed = self._flowing
+        if self._judge(outcome):
             self._spool.remove(lease)
-            self._flowing = True
             return
         # A body that fails again while others get through must not hold up all the rest.
         name = lease.entry.path
-        self._spool.put_back(lease, last=self._flowing and name == self._suspect)
+        self._spool.put_back(lease, last=flowed and name == self._suspect)
         self._suspect = name
-        self._pause(outcome.retry_seconds)
 
-    def _pause(self, seconds: float) -> None:
-        self._flowing = False
-        self._quiet_until = time.monotonic() + seconds
+    def _judge(self, outcome: Outcome) -> bool:
+        """Return whether a body is done with; else make a pause."""
+        pause_seconds = outcome.retry_seconds
+        self._flowing = pause_seconds is None
+        self._quiet_until = time.monotonic() + (pause_seconds or 0.0)
+        return self._flowing
 
 
 class _Request:
     """One body on its way, in a thread, so that whoever waits for it can stop waiting."""
 
     def __init__(self, sender: Sender, body: bytes, items: int) -> None:
-        self._outcome: Outcome | None = None
+        self._outcome = Outcome(delivered=False, retry_seconds=_POLL_SECONDS)
         self._finished = threading.Event()
         order = (sender, body, items)
+        thread = threading.Thread(target=self._run, args=order, name="bear-otel-send", daemon=True)
         try:
-            threading.Thread(
-                target=self._run, args=order, name="bear-otel-send", daemon=True
-            ).start()
+            thread.start()
         except RuntimeError:  # no new thread while the interpreter goes down
             self._run(*order)
 
@@ -159,7 +160,11 @@ class _Request:
         finally:
             self._finished.set()
 
-    def wait(self, seconds: float | None) -> Outcome | None:
+    def wait(self, seconds: float) -> Outcome | None:
         """Return what became of the body, or None if that is not known yet."""
-        self._finished.wait(seconds)
+        return self._outcome if self._finished.wait(seconds) else None
+
+    def join(self) -> Outcome:
+        """Return what became of the body, when that is known."""
+        self._finished.wait()
         return self._outcome

@@ -103,6 +103,10 @@ class ScriptedServer:
     def connections(self) -> int:
         return len({request.connection for request in self.requests})
 
+    def choose(self, request: Request) -> Reply:
+        """Return the answer to a request; not yet in `requests`."""
+        return self.replies.popleft() if self.replies else Reply()
+
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
         encoding = handler.headers.get("content-encoding")
@@ -115,7 +119,7 @@ class ScriptedServer:
             body=body,
             connection=handler.client_address,
         )
-        reply = self.replies.popleft() if self.replies else Reply()
+        reply = self.choose(request)
         self.requests.append(request)
         self.asked.release()
         if reply.hang:

@@ -236,8 +236,10 @@ def test_a_refused_key_is_tried_again_after_a_minute(
         exporter.shutdown()
         assert [48 <= pause <= 72 for pause in pauses] == [True, True, False]
         assert caplog.messages == [
-            f"traces: {server.url} refuses the key ({status}); trying again; "
-            "check the key in OTEL_EXPORTER_OTLP_HEADERS or OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+            (
+                f"traces: {server.url} refuses the key ({status}); trying again; "
+                "check the key in OTEL_EXPORTER_OTLP_HEADERS or OTEL_EXPORTER_OTLP_TRACES_HEADERS"
+            ),
             "traces: flowing again after 0 s; nothing was dropped",
         ]
     assert losses.counts() == {}

@@ -108,5 +108,29 @@ def test_what_waits_is_described_by_its_capacity() -> None:
     """Where a queue keeps the items, the reader learns how many."""
     losses = Losses()
     losses.set_capacity("traces", 2048)
-    assert losses.describe_waiting("traces") == "keeping up to 2048 spans"
+    assert losses.describe_waiting("traces") == "keeping up to 2048 spans in memory"
     assert losses.describe_waiting("logs") == "trying again"
+
+
+def test_the_trouble_of_the_disk_is_one_for_all_signals_and_ends_with_the_outage(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Said once, not by each signal; with it, what waits is described by the queue again."""
+    losses = Losses()
+    losses.set_capacity("traces", 2048)
+    losses.set_spool("traces", 64_000_000)
+    assert losses.describe_waiting("traces") == "keeping up to 64 MB on disk"
+    losses.say_trouble("traces", "delivery", "busy", "x is busy")
+    losses.say_trouble("traces", "spool", "unusable", "no disk")
+    losses.say_trouble("logs", "spool", "unusable", "no disk")
+    assert losses.describe_waiting("traces") == "keeping up to 2048 spans in memory"
+    losses.say_recovered("traces", "delivery")
+    assert losses.describe_waiting("traces") == "keeping up to 64 MB on disk"
+    clock.now += 61
+    losses.say_trouble("logs", "spool", "unusable", "no disk again")
+    assert caplog.messages == [
+        "traces: x is busy",
+        "traces: no disk",
+        "traces: flowing again after 0 s; nothing was dropped",
+        "logs: no disk again",
+    ]
