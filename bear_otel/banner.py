@@ -41,6 +41,8 @@ def describe_start(
     lines = [f"bear-otel {__version__}: {service} -> {describe_destinations(running)}"]
     lines.append(f"{_INDENT}measured  {', '.join(measured)}")
     lines += [f"{_INDENT}not       {name}: {problem}" for name, problem in sorted(missing.items())]
+    if sampled := describe_sampling(running):
+        lines.append(f"{_INDENT}sampled   {sampled}")
     lines.append(f"{_INDENT}private   {describe_privacy(running.configuration.settings.privacy)}")
     lines += [f"{_INDENT}warning   {text}" for text in find_warnings(running, environ)]
     lines.append(f"{_INDENT}quiet     BEAR_OTEL_BANNER_ENABLED=false")
@@ -66,11 +68,34 @@ def describe_privacy(settings: PrivacySettings) -> str:
     return personal + opened
 
 
+def describe_sampling(running: Running) -> str:
+    """Return which traces are kept, or nothing where all are."""
+    settings = running.configuration.settings.sampling
+    if settings.decided_by == "collector":
+        return "by the Collector; everything is sent there"
+    if running.providers.spans.tail is None:
+        return ""
+    share = settings.performance_sampling
+    errors = max(settings.error_sampling, share)
+    return (
+        f"{share * 100:g} % of all traces, {errors * 100:g} % of those with an error, "
+        f"100 % of those from {settings.slow_seconds:g} s on"
+    )
+
+
 def find_warnings(running: Running, environ: Mapping[str, str]) -> list[str]:
     """Return what works, but most likely not as meant."""
     warnings = list(running.configuration.unknown_variables)
     if environ.get("OTEL_CONFIG_FILE") and (ignored := find_ignored(environ)):
         warnings.append(f"OTEL_CONFIG_FILE is set, so these are ignored: {', '.join(ignored)}")
+    sampling = running.configuration.settings.sampling
+    wanted = sampling.decided_by == "app" and sampling.performance_sampling < 1
+    if wanted and running.providers.spans.tail is None:
+        winner = "OTEL_CONFIG_FILE" if environ.get("OTEL_CONFIG_FILE") else "OTEL_TRACES_SAMPLER"
+        warnings.append(
+            f"{winner} names a sampler, which decides alone: the settings of sampling are not "
+            "used, and what it drops is lost, errors included"
+        )
     service = running.providers.tracer.resource.attributes.get("service.name", "")
     if str(service).startswith("unknown_service"):
         warnings.append("the service has no name; set OTEL_SERVICE_NAME=<name>")

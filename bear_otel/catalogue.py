@@ -393,6 +393,30 @@ PRIVACY_ERRORS = Metric(
     source="bear_otel",
 )
 
+SAMPLING_TRACES = Metric(
+    name="bear.sampling.traces",
+    kind="observable_counter",
+    unit="{trace}",
+    description="Traces that ended here, by why they were kept (share, error, slow) or dropped.",
+    attributes=("bear.sampling.decision",),
+    source="bear_otel",
+)
+SAMPLING_EVICTIONS = Metric(
+    name="bear.sampling.evictions",
+    kind="observable_counter",
+    unit="{trace}",
+    description="Traces decided before their end, by the limit of the buffer that was reached.",
+    attributes=("bear.sampling.limit",),
+    source="bear_otel",
+)
+SAMPLING_BUFFER_SIZE = Metric(
+    name="bear.sampling.buffer.size",
+    kind="observable_up_down_counter",
+    unit="By",
+    description="Estimated memory of spans that wait for the end of their trace.",
+    source="bear_otel",
+)
+
 METRICS: tuple[Metric, ...] = tuple(row for row in globals().values() if isinstance(row, Metric))
 
 # --- events -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import set_logger_provider
@@ -19,6 +20,7 @@ from bear_otel.pipeline.losses import Losses
 from bear_otel.pipeline.propagation import ScrubbingPropagator
 from bear_otel.pipeline.providers import Providers, create_file_providers, create_providers
 from bear_otel.pipeline.resource import create_resource
+from bear_otel.pipeline.sampling import create_sampling
 from bear_otel.pipeline.shutdown import Flusher, flush_at_exit
 from bear_otel.pipeline.supervisors import watch_supervisors
 from bear_otel.privacy import CustomPattern, PrivacyPolicy, Pseudonymizer, Scrubber
@@ -79,7 +81,7 @@ class Running:
         self._supervising = False
         self._closed = threading.Event()
         settings = configuration.settings.lifecycle
-        self.flusher = Flusher(self._flushes(), settings.shutdown_timeout_seconds)
+        self.flusher = Flusher(self._flushes(ending=True), settings.shutdown_timeout_seconds)
         reset_in_child(self._begin)
 
     def is_active(self) -> bool:
@@ -92,7 +94,7 @@ class Running:
         self.flusher.limit(_SUPERVISOR_SECONDS)
 
     def flush(self, timeout_seconds: float = 10.0) -> None:
-        """Send what is buffered now, and wait for it.
+        """Send what is buffered now, and wait for it; traces still under way stay whole.
 
         Args:
             timeout_seconds: Longest wait.
@@ -126,10 +128,16 @@ class Running:
         self.scrubber.counts.clear()
         self.scrubber.errors = 0
 
-    def _flushes(self) -> list[Callable[[float], object]]:
+    def _flushes(self, *, ending: bool = False) -> list[Callable[[float], object]]:
         providers = self.providers
+
+        def flush_spans(seconds: float) -> None:
+            if ending:
+                providers.spans.settle()
+            providers.tracer.force_flush(int(seconds * 1000))
+
         return [
-            lambda seconds: providers.tracer.force_flush(int(seconds * 1000)),
+            flush_spans,
             lambda seconds: providers.meter.force_flush(seconds * 1000),
             lambda seconds: providers.logger.force_flush(int(seconds * 1000)),
         ]
@@ -163,10 +171,16 @@ def start(
     attributes = _describe_service(settings.resource)
     if file_config is None:
         plan = environment.load_plan(environ, settings.spool)
+        plan = replace(plan, metrics_interval_seconds=settings.sampling.metrics_interval_seconds)
         resource = create_resource(attributes, scrubber)
-        providers = create_providers(plan, resource, scrubber, losses)
+        sampling = (
+            None if environ.get("OTEL_TRACES_SAMPLER") else create_sampling(settings.sampling)
+        )
+        providers = create_providers(plan, resource, scrubber, losses, sampling)
     else:
-        providers = create_file_providers(file_config, attributes, scrubber)
+        described = getattr(file_config.tracer_provider, "sampler", None)
+        sampling = None if described else create_sampling(settings.sampling)
+        providers = create_file_providers(file_config, attributes, scrubber, sampling)
 
     scrubber.counts.clear()  # what the canary has left there
     running = run(configuration, environ, providers, scrubber, losses)
@@ -392,6 +406,32 @@ def _measure_ourselves(meter: Meter, running: Running) -> None:
         if running.is_active():
             yield Observation(running.scrubber.errors)
 
+    _measure_tail(meter, running)
     catalogue.create(meter, catalogue.EXPORTER_DROPPED, observe_losses)
     catalogue.create(meter, catalogue.PRIVACY_REDACTIONS, observe_redactions)
     catalogue.create(meter, catalogue.PRIVACY_ERRORS, observe_errors)
+
+
+def _measure_tail(meter: Meter, running: Running) -> None:
+    """Count what sampling has decided."""
+    spans = running.providers.spans
+    tail = spans.tail
+    if tail is None:
+        return
+
+    def observe_decisions(_: CallbackOptions) -> Iterable[Observation]:
+        spans.expire()  # a process that starts no trace has no other occasion
+        for decision, count in list(tail.decisions.items()):
+            yield Observation(count, {"bear.sampling.decision": decision})
+
+    def observe_evictions(_: CallbackOptions) -> Iterable[Observation]:
+        for limit, count in list(tail.evictions.items()):
+            yield Observation(count, {"bear.sampling.limit": limit})
+
+    def observe_size(_: CallbackOptions) -> Iterable[Observation]:
+        if running.is_active():
+            yield Observation(tail.held_bytes)
+
+    catalogue.create(meter, catalogue.SAMPLING_TRACES, observe_decisions)
+    catalogue.create(meter, catalogue.SAMPLING_EVICTIONS, observe_evictions)
+    catalogue.create(meter, catalogue.SAMPLING_BUFFER_SIZE, observe_size)

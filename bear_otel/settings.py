@@ -131,6 +131,12 @@ class SamplingSettings:
         env="BEAR_OTEL_SAMPLING_SLOW_SECONDS",
         minimum=0.0,
     )
+    metrics_interval_seconds: float | None = setting(
+        None,
+        "Time in seconds between two exports of metrics; without it what "
+        "`OTEL_METRIC_EXPORT_INTERVAL` says, in milliseconds.",
+        minimum=0.1,
+    )
     # More requests at the same time than a process can serve, and memory that it can spare.
     max_traces: int = setting(
         2_000,

@@ -35,6 +35,7 @@ from bear_otel.pipeline.losses import Losses
 from bear_otel.pipeline.metrics import ScrubbingMeterProvider
 from bear_otel.pipeline.providers import Providers
 from bear_otel.pipeline.resource import create_resource
+from bear_otel.pipeline.sampling import create_sampling
 from bear_otel.pipeline.spans import ScrubbingSpanProcessor
 from bear_otel.running import create_scrubber, run
 
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
+
+    from bear_otel.pipeline.sampling import Sampling
+    from bear_otel.privacy import Scrubber
 
 
 class Captured:
@@ -111,9 +115,9 @@ def capture(custom_config: Mapping[str, Any] | None = None) -> Iterator[Captured
     scrubber = create_scrubber(configuration.settings.privacy)
     propagator = get_global_textmap()
     seams.reset_globals()
-    running = run(
-        configuration, os.environ, _create_providers(captured, scrubber), scrubber, Losses()
-    )
+    sampling = create_sampling(configuration.settings.sampling)
+    providers = _create_providers(captured, scrubber, sampling)
+    running = run(configuration, os.environ, providers, scrubber, Losses())
     try:
         yield captured
     finally:
@@ -129,11 +133,14 @@ def telemetry() -> Iterator[Captured]:
         yield captured
 
 
-def _create_providers(captured: Captured, scrubber: Any) -> Providers:
+def _create_providers(
+    captured: Captured, scrubber: Scrubber, sampling: Sampling | None
+) -> Providers:
     cleaner = Cleaner(scrubber)
     resource = create_resource({}, scrubber)
     span_exporter, log_exporter = captured.exporters
     spans, logs = ScrubbingSpanProcessor(cleaner), ScrubbingLogRecordProcessor(cleaner)
+    spans.tail = sampling.tail if sampling else None
     spans.add_span_processor(SimpleSpanProcessor(span_exporter))
     logs.add_log_record_processor(SimpleLogRecordProcessor(log_exporter))
     # pyright: ignore comments below - the SDK accepts anything with the methods of a processor
@@ -142,6 +149,7 @@ def _create_providers(captured: Captured, scrubber: Any) -> Providers:
             resource=resource,
             shutdown_on_exit=False,
             active_span_processor=spans,  # pyright: ignore[reportArgumentType]
+            sampler=sampling.sampler if sampling else None,
         ),
         meter=ScrubbingMeterProvider(
             lambda: MeterProvider([captured.reader], resource, shutdown_on_exit=False), scrubber
@@ -152,6 +160,7 @@ def _create_providers(captured: Captured, scrubber: Any) -> Providers:
             multi_log_record_processor=logs,  # pyright: ignore[reportArgumentType]
         ),
         cleaner=cleaner,
+        spans=spans,
         destinations={},
     )
 

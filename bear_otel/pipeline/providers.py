@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bear_otel.pipeline.losses import Losses
+    from bear_otel.pipeline.sampling import Sampling
     from bear_otel.pipeline.spool import SpoolOptions
     from bear_otel.privacy import Scrubber
 
@@ -36,11 +37,13 @@ class Plan:
         exporters: Entry point names of the exporters by signal; none means that the signal goes
             nowhere.
         queues: Keyword arguments of the batching processors by signal.
+        metrics_interval_seconds: Time between two exports of metrics; None leaves it to the SDK.
         spool: Where our own exporter keeps on disk what cannot be sent.
     """
 
     exporters: Mapping[Signal, tuple[str, ...]]
     queues: Mapping[Signal, Mapping[str, Any]] = field(default_factory=dict)
+    metrics_interval_seconds: float | None = None
     spool: SpoolOptions | None = None
 
 
@@ -52,6 +55,8 @@ class Providers:
     meter: ScrubbingMeterProvider
     logger: LoggerProvider
     cleaner: Cleaner
+    # What every span passes.
+    spans: ScrubbingSpanProcessor
     # Where each signal goes, for people to read.
     destinations: Mapping[Signal, str]
     # None where a declarative configuration leaves the propagator out.
@@ -59,9 +64,20 @@ class Providers:
 
 
 def create_providers(
-    plan: Plan, resource: Resource, scrubber: Scrubber, losses: Losses
+    plan: Plan,
+    resource: Resource,
+    scrubber: Scrubber,
+    losses: Losses,
+    sampling: Sampling | None = None,
 ) -> Providers:
     """Create the providers that the environment describes.
+
+    Args:
+        plan: Exporters and queues.
+        resource: Who is speaking.
+        scrubber: Cleans everything.
+        losses: Counts what does not arrive.
+        sampling: Decides which traces are kept, or None for OpenTelemetry's own sampler.
 
     Raises:
         ConfigurationError: An exporter that is not there.
@@ -71,13 +87,18 @@ def create_providers(
     clean = cleaner.clean_resource(resource)
 
     spans = ScrubbingSpanProcessor(cleaner)
+    components = seams.create_trace_components()
+    if sampling is not None:
+        components["sampler"] = sampling.sampler
     tracer = TracerProvider(
         resource=clean,
         shutdown_on_exit=False,
         active_span_processor=spans,  # pyright: ignore[reportArgumentType] - duck typed
-        **seams.create_trace_components(),
+        **components,
     )
     canary.check_spans(tracer, spans)
+    if sampling is not None:
+        spans.tail = sampling.tail
 
     logs = ScrubbingLogRecordProcessor(cleaner)
     logger = LoggerProvider(
@@ -92,7 +113,10 @@ def create_providers(
 
     def create_meter_provider() -> MeterProvider:
         return MeterProvider(
-            metric_readers=[_create_reader(each) for each in exporters.create("metrics")],
+            metric_readers=[
+                _create_reader(each, plan.metrics_interval_seconds)
+                for each in exporters.create("metrics")
+            ],
             resource=tracer.resource,
             shutdown_on_exit=False,
             **seams.create_metric_components(),
@@ -111,12 +135,16 @@ def create_providers(
         meter=meter,
         logger=logger,
         cleaner=cleaner,
+        spans=spans,
         destinations=exporters.destinations,
     )
 
 
 def create_file_providers(
-    config: Any, attributes: Mapping[str, str], scrubber: Scrubber
+    config: Any,
+    attributes: Mapping[str, str],
+    scrubber: Scrubber,
+    sampling: Sampling | None = None,
 ) -> Providers:
     """Create the providers that an OpenTelemetry configuration file describes.
 
@@ -127,6 +155,7 @@ def create_file_providers(
         config: The parsed file.
         attributes: Added to the resource that the file describes.
         scrubber: Cleans everything.
+        sampling: Decides which traces are kept, or None where the file does.
 
     Raises:
         CanaryError: A planted personal value came out of a provider.
@@ -139,6 +168,9 @@ def create_file_providers(
     spans = ScrubbingSpanProcessor(cleaner)
     senders = seams.replace_span_processor(tracer, spans)
     canary.check_spans(tracer, spans)
+    if sampling is not None:
+        tracer.sampler = sampling.sampler
+        spans.tail = sampling.tail
     spans.add_span_processor(senders)
 
     logs = ScrubbingLogRecordProcessor(cleaner)
@@ -159,6 +191,7 @@ def create_file_providers(
         meter=meter,
         logger=logger,
         cleaner=cleaner,
+        spans=spans,
         destinations=dict.fromkeys(("traces", "metrics", "logs"), "what OTEL_CONFIG_FILE says"),
         propagator=seams.create_file_propagator(config) if config.propagator else None,
     )
@@ -200,8 +233,9 @@ class _Exporters:
         return exporter(losses=self._losses, spool=self._spool)
 
 
-def _create_reader(exporter: Any) -> MetricReader:
+def _create_reader(exporter: Any, interval_seconds: float | None) -> MetricReader:
     # Pull exporters, such as Prometheus, are readers themselves.
     if isinstance(exporter, MetricReader):
         return exporter
-    return PeriodicExportingMetricReader(exporter)
+    interval = None if interval_seconds is None else interval_seconds * 1000
+    return PeriodicExportingMetricReader(exporter, export_interval_millis=interval)

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
+from opentelemetry.trace import StatusCode
 
 from bear_otel.pipeline.forking import reset_in_child
-from bear_otel.pipeline.weights import (
-    create_threshold,
-    find_randomness,
-    find_threshold,
-    set_threshold,
-)
+from bear_otel.pipeline.kept import Verdict, keep_spans
+from bear_otel.pipeline.span_size import estimate_bytes
+from bear_otel.pipeline.weights import create_threshold, find_randomness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace.span import TraceState
+    from opentelemetry.trace import SpanContext
 
-Reason = Literal["error", "slow"]
+    from bear_otel.pipeline.kept import Kept
+
 Outcome = Literal["share", "error", "slow", "dropped"]
 Limit = Literal["traces", "spans", "bytes", "age"]
-
-# A finished span of the SDK without its attributes, its events and their attributes, measured.
-_SPAN_BYTES = 2500
-_EVENT_BYTES = 700
 
 # One trace may take this part of the buffer, so that it does not drive out all others.
 _LARGEST = 10
@@ -56,27 +48,6 @@ class Limits:
     spans: int
     bytes: int
     age_seconds: float
-
-
-class Kept(NamedTuple):
-    """A span that goes on.
-
-    Args:
-        span: As it was recorded.
-        context: What it shall say about itself in place of its own context, if anything.
-        fragment: Why it was kept, where other services do not keep their part of the trace.
-    """
-
-    span: ReadableSpan
-    context: SpanContext | None = None
-    fragment: Reason | None = None
-
-
-class _Verdict(NamedTuple):
-    """Why a trace is kept although the share may not hold it, and with which weight."""
-
-    reason: Reason
-    threshold: int
 
 
 class _Trace:
@@ -136,7 +107,7 @@ class Tail:
         self._traces: dict[int, _Trace] = {}
         self._spans = self._bytes = 0
         # Traces that were kept lately for what happened in them, oldest first.
-        self._verdicts: dict[int, _Verdict] = {}
+        self._verdicts: dict[int, Verdict] = {}
 
     @property
     def held_bytes(self) -> int:
@@ -172,7 +143,7 @@ class Tail:
                 trace.slow = trace.slow or self._is_slow(span)
                 if not trace.roots:
                     return self._decide(context.trace_id)
-            size = _weigh(span)
+            size = estimate_bytes(span)
             trace.size += size
             self._bytes += size
             if limit := self._find_largest(trace):
@@ -232,7 +203,7 @@ class Tail:
         self._spans -= len(trace.spans)
         self._bytes -= trace.size
         verdict = self._find_verdict(trace)
-        kept = list(_keep(trace.spans, verdict))
+        kept = list(keep_spans(trace.spans, verdict))
         if verdict is not None:
             self.decisions[verdict.reason] += 1
             if len(self._verdicts) >= self._limits.traces:
@@ -247,14 +218,16 @@ class Tail:
         trace.spans.append(span)
         trace.failed = _has_failed(span)
         trace.slow = _is_root(span) and self._is_slow(span)
-        return _keep(trace.spans, self._verdicts.get(context.trace_id) or self._find_verdict(trace))
+        return keep_spans(
+            trace.spans, self._verdicts.get(context.trace_id) or self._find_verdict(trace)
+        )
 
-    def _find_verdict(self, trace: _Trace) -> _Verdict | None:
+    def _find_verdict(self, trace: _Trace) -> Verdict | None:
         trace_id, state = trace.context.trace_id, trace.context.trace_state
         if trace.slow:
-            return _Verdict("error" if trace.failed else "slow", 0)
+            return Verdict("error" if trace.failed else "slow", 0)
         if trace.failed and find_randomness(trace_id, state) >= self._error_threshold:
-            return _Verdict("error", self._error_threshold)
+            return Verdict("error", self._error_threshold)
         # The same trace was here before.
         return self._verdicts.get(trace_id)
 
@@ -268,58 +241,3 @@ def _is_root(span: ReadableSpan) -> bool:
 
 def _has_failed(span: ReadableSpan) -> bool:
     return span.status.status_code is StatusCode.ERROR
-
-
-def _keep(spans: Iterable[ReadableSpan], verdict: _Verdict | None) -> Iterator[Kept]:
-    """Yield the spans that go on, with what they shall say about their weight.
-
-    Every trace with an error is kept, so each stands for itself alone, also one that the share
-    would have kept; else those would be counted too often.
-    """
-    known: dict[tuple[int, bool], TraceState] = {}
-    for span in spans:
-        context = span.get_span_context()
-        if context is None:
-            continue
-        sampled = context.trace_flags.sampled
-        if verdict is None:
-            if sampled:
-                yield Kept(span)
-            continue
-        # As a rule all spans of a trace share one trace state.
-        key = id(context.trace_state), sampled
-        if (state := known.get(key)) is None:
-            state = _reweigh(context.trace_state, verdict.threshold, sampled=sampled)
-            known[key] = state
-        flags = TraceFlags(context.trace_flags | TraceFlags.SAMPLED)
-        heavier = SpanContext(context.trace_id, context.span_id, context.is_remote, flags, state)
-        yield Kept(span, heavier, None if sampled else verdict.reason)
-
-
-def _reweigh(state: TraceState, threshold: int, *, sampled: bool) -> TraceState:
-    if sampled and threshold:
-        known = find_threshold(state)
-        # Kept by a caller who does not say how often he does: nobody knows the weight.
-        threshold = min(known, threshold) if known is not None else None
-    return set_threshold(state, threshold)
-
-
-def _weigh(span: ReadableSpan) -> int:
-    """Return about how many bytes a span holds."""
-    events = span.events
-    return (
-        _SPAN_BYTES
-        + _weigh_value(span.attributes or {})
-        + sum(_EVENT_BYTES + _weigh_value(event.attributes or {}) for event in events)
-        + _EVENT_BYTES * len(span.links)
-    )
-
-
-def _weigh_value(value: Any) -> int:
-    if isinstance(value, str):
-        return sys.getsizeof(value)
-    if isinstance(value, Mapping):
-        return sum(map(_weigh_value, value.values()))
-    if isinstance(value, tuple | list):
-        return sys.getsizeof(value) + sum(map(_weigh_value, value))
-    return sys.getsizeof(value)
