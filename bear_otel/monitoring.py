@@ -9,7 +9,6 @@ import inspect
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Number
 from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, get_args
 
 import psutil
@@ -171,10 +170,7 @@ class Monitoring:
             accepted = f"one of {', '.join(get_args(Kind))}"
             raise ConfigurationError(where, kind, accepted)
         if kind == "timer":
-            # What is no number is left out there, and said.
-            number: Any = value
-            seconds = number / 1000 if isinstance(number, Number) else number
-            record_metric(name, seconds, "histogram", tags, unit="s")
+            record_metric(name, _to_seconds(value), "histogram", tags, unit="s")
         else:
             record_metric(name, value, kind, tags)
 
@@ -203,6 +199,13 @@ class Monitoring:
             destinations=dict(running.providers.destinations) if running else {},
             dropped=dict(running.losses.counts()) if running else {},
         )
+
+
+def _to_seconds(milliseconds: Any) -> Any:
+    try:
+        return milliseconds / 1000
+    except TypeError:  # no number: left out where it is recorded
+        return milliseconds
 
 
 def _translate_config(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,6 @@ import logging
 import math
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsFloat, TypeVar, get_args
 
 from opentelemetry.metrics import get_meter_provider
@@ -97,7 +96,7 @@ def timer(name: str, tags: Tags | None = None) -> Timer:
 
 
 class Timer:
-    """A running measurement: `with timer("x"):` or `@timer("x")`."""
+    """What `timer` returns: for one `with` block at a time, or any number of calls."""
 
     def __init__(self, name: str, tags: Tags | None = None) -> None:
         self._name = name
@@ -140,35 +139,25 @@ class Timer:
         return measure  # pyright: ignore[reportReturnType] - same signature
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Definition:
-    """What a name stands for; it cannot be two things."""
-
-    kind: Kind
-    unit: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {f'in {self.unit}' if self.unit else 'without unit'}"
-
-
 class _Instrument:
     """One metric, with the combinations of labels that it has seen."""
 
-    def __init__(self, name: str, definition: _Definition, provider: MeterProvider) -> None:
+    def __init__(self, name: str, kind: Kind, unit: str, provider: MeterProvider) -> None:
         self._name = name
-        self.definition = definition
+        self.kind = kind
+        self.unit = unit
         self._series: set[frozenset[tuple[str, str | bool]]] = set()
         self._said: set[str] = set()
-        arguments: dict[str, Any] = {"unit": definition.unit}
-        if (definition.kind, definition.unit) == ("histogram", "s"):
+        arguments: dict[str, Any] = {"unit": unit}
+        if (kind, unit) == ("histogram", "s"):
             arguments["explicit_bucket_boundaries_advisory"] = _SECONDS
-        create = getattr(provider.get_meter(_SCOPE), f"create_{definition.kind}")
-        verb = {"counter": "add", "gauge": "set", "histogram": "record"}[definition.kind]
+        create = getattr(provider.get_meter(_SCOPE), f"create_{kind}")
+        verb = {"counter": "add", "gauge": "set", "histogram": "record"}[kind]
         self._record: Callable[..., None] = getattr(create(name, **arguments), verb)
 
     def record(self, value: object, tags: Mapping[str, object]) -> None:
         number = _read_number(value)
-        if number is None or (self.definition.kind == "counter" and number < 0):
+        if number is None or (self.kind == "counter" and number < 0):
             self._say("value", "a value that is no finite number, or is negative, is left out")
             return
         self._record(number, self._label(tags))
@@ -214,19 +203,18 @@ class _Recorder:
         provider = get_meter_provider()
         if provider is not self._provider:  # telemetry has started
             self._instruments, self._provider = {}, provider
-        wanted = _Definition(kind=kind, unit=unit)
         instrument = self._instruments.get(name)
         if instrument is None:
-            _check(name, wanted)
+            _check(name, kind, unit)
             if len(self._instruments) >= _MOST_METRICS:
                 self._say_full(name)
                 return None
-            created = _Instrument(name, wanted, provider)
+            created = _Instrument(name, kind, unit, provider)
             instrument = self._instruments.setdefault(name, created)
-        if instrument.definition != wanted:
+        if (instrument.kind, instrument.unit) != (kind, unit):
             where = f"metric {name}"
-            accepted = f"it is a {instrument.definition} already, and stays so"
-            raise ConfigurationError(where, str(wanted), accepted)
+            accepted = f"it is a {_describe(instrument.kind, instrument.unit)} already"
+            raise ConfigurationError(where, _describe(kind, unit), accepted)
         return instrument
 
     def _say_full(self, name: str) -> None:
@@ -243,18 +231,22 @@ class _Recorder:
 _recorder = _Recorder()
 
 
-def _check(name: object, wanted: _Definition) -> None:
+def _describe(kind: object, unit: str) -> str:
+    return f"{kind} {f'in {unit}' if unit else 'without unit'}"
+
+
+def _check(name: object, kind: object, unit: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         accepted = "up to 255 letters, digits and _.-/ that begin with a letter"
         raise ConfigurationError("metric name", name, accepted)
-    if wanted.kind not in get_args(Kind):
+    if kind not in get_args(Kind):
         accepted = f"one of {', '.join(get_args(Kind))}; for durations there is bear_otel.timer"
         where = f"kind of metric {name}"
-        raise ConfigurationError(where, wanted.kind, accepted)
-    if not isinstance(wanted.unit, str) or not _UNIT.fullmatch(wanted.unit):
+        raise ConfigurationError(where, kind, accepted)
+    if not isinstance(unit, str) or not _UNIT.fullmatch(unit):
         accepted = "up to 63 ASCII characters without spaces, such as s, By, {signup}"
         where = f"unit of metric {name}"
-        raise ConfigurationError(where, wanted.unit, accepted)
+        raise ConfigurationError(where, unit, accepted)
 
 
 def _read_number(value: object) -> float | None:

@@ -1,4 +1,4 @@
-"""Say what a health check is, and what came of it."""
+"""The values that health checks are made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declare the health checks of this process, and ask for the routes that answer for them."""
+"""The functions with which an application declares its health checks."""
 
 from __future__ import annotations
 

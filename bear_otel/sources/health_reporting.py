@@ -89,6 +89,7 @@ def _emit_change(
         attributes["error.message"] = result.error
     severity = _SEVERITIES[result.state]
     logger.emit(
+        timestamp=int(result.checked_at * 1e9),
         event_name=catalogue.HEALTH_STATUS_CHANGED.name,
         severity_number=SeverityNumber[severity],
         severity_text=severity,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # A web application is not to be checked while it is imported or loads a model, let alone by a
 # supervisor whose connections its workers would inherit. So checks begin when it has started.
-# This is for a process that imports a web framework and serves nothing.
+# This much patience is for a process that imports a web framework and serves nothing.
 _PATIENCE_SECONDS = 120.0
 # Any other program may still be importing what its checks use.
 _GRACE_SECONDS = 1.0
@@ -221,6 +221,8 @@ class HealthRunner:
                 if inspect.isawaitable(outcome):
                     loop = self._find_loop(check, outcome)
                     run.call = LoopCall(outcome, loop)
+                    if run.is_claimed():  # given up before there was a call to cancel
+                        run.call.cancel()
                     outcome = run.call.wait()
         except (NoLoopError, asyncio.CancelledError):
             raise
@@ -254,19 +256,17 @@ class HealthRunner:
         check = scheduled.check
         if self._checks.get(check.name) is not scheduled:
             return  # replaced or stopped in the meantime
-        said = self._scrub({"error.message": health.error} if health.error else {})
-        before, scheduled.result = (
-            scheduled.result,
-            CheckResult(
-                state=health.state,
-                checked_at=time.time(),
-                duration_seconds=seconds,
-                details=self._scrub(health.details),
-                error=said.get("error.message"),
-                error_type=error_type,
-            ),
+        error = self._scrub({"error.message": health.error} if health.error else {})
+        before = scheduled.result
+        scheduled.result = result = CheckResult(
+            state=health.state,
+            checked_at=time.time(),
+            duration_seconds=seconds,
+            details=self._scrub(health.details),
+            error=error.get("error.message"),
+            error_type=error_type,
         )
-        self._listener(check, scheduled.result, before.state if before else None)
+        self._listener(check, result, before.state if before else None)
 
 
 class _Scheduled:
@@ -293,6 +293,9 @@ class _Run:
 
     def claim(self) -> bool:
         return self._claimed.acquire(blocking=False)
+
+    def is_claimed(self) -> bool:
+        return self._claimed.locked()
 
 
 def _ignore(check: HealthCheck, result: CheckResult, before: State | None) -> None:

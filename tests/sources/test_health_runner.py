@@ -219,6 +219,24 @@ def test_a_check_that_ignores_its_cancellation_is_not_made_twice() -> None:
     asyncio.run(main())
 
 
+def test_what_a_check_begins_after_it_was_given_up_is_cancelled_too() -> None:
+    """Else it would never be made again."""
+    given_up, started = threading.Event(), []
+
+    def dawdle() -> Awaitable[None]:
+        given_up.wait(20)
+        started.append(1)
+        return asyncio.sleep(60)
+
+    async def main() -> None:
+        with running(create_check("x", dawdle, timeout_seconds=0.05)) as (_, heard):
+            await reach(lambda: heard.told, "it was given up")
+            given_up.set()
+            await reach(lambda: len(started) >= 2, "it was made again")
+
+    asyncio.run(main())
+
+
 def test_the_end_of_the_loop_says_nothing_about_a_check() -> None:
     """An application that shuts down is not unhealthy; its next one has a loop again."""
 
