@@ -204,6 +204,7 @@ class Batcher(Generic[T]):
     def _drain(self, deadline: float) -> bool:
         """Export what is queued now; False when the deadline comes first."""
         self._awake = False
+        wish = self._forward_one(eager=True)
         remaining = len(self._queue)
         while remaining > 0 and self._queue:
             if time.monotonic() >= deadline:
@@ -217,7 +218,6 @@ class Batcher(Generic[T]):
                 return False
             else:
                 time.sleep(retry_seconds)
-        wish = self._forward_one(eager=True)
         while wish == 0 and time.monotonic() < deadline:
             wish = self._forward_one()
         return True

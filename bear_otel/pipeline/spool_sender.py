@@ -90,7 +90,8 @@ class SpoolingSender:
         with self._lock:
             if eager:
                 self._settle(_PATIENCE_SECONDS)
-            if not self._may_send() and (self._pending or not eager):
+                self._quiet_until = 0.0
+            if not self._may_send():
                 return self._until_next()
             taken = self._spool.take_oldest()
             if taken is None:
