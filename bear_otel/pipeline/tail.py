@@ -138,7 +138,7 @@ class Tail:
             trace.spans.append(span)
             self._spans += 1
             trace.failed = trace.failed or _has_failed(span)
-            if context.span_id in trace.roots:
+            if _is_root(span):
                 trace.roots.discard(context.span_id)
                 trace.slow = trace.slow or self._is_slow(span)
                 if not trace.roots:
