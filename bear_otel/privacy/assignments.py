@@ -68,10 +68,14 @@ def find_assignments(source: Source) -> Iterator[Finding]:
     code = code_spans(text)  # in source code only quoted values are values
     pairs = list(_pairs(text))
     person = any(pair.hit[1] in _PERSONAL_CONTEXT and pair.hit[0] != "likely" for pair in pairs)
+    covered = 0
     for pair in pairs:
+        if pair.key_start < covered:
+            continue  # inside a value that goes as a whole
         in_code = any(start <= pair.value_start < end for start, end in code)
         extent = value_extent(text, pair, person=person, code=in_code)
         if extent is not None:
+            covered = extent[1]
             yield Finding(extent[0], extent[1], extent[2], f"key word: {pair.hit[2]}")
     yield from _structured(source)
 

@@ -160,9 +160,11 @@ def find_store_commands(source: Source) -> Iterator[Finding]:
         if not is_placeholder(text[start:end]):
             yield Finding(start, end, "row", "Redis value", "?")
     if "db." in lower or "db[" in lower:
-        for found in _MONGO.finditer(text):
+        position = 0
+        while (found := _MONGO.search(text, position)) is not None:
             end = text.find("\n", found.end())
-            yield from find_json_values(text, found.end(), len(text) if end < 0 else end)
+            position = len(text) if end < 0 else end
+            yield from find_json_values(text, found.end(), position)
     if '] "' in text:
         for found in _MONITOR.finditer(text):
             for place, word in enumerate(re.finditer(r'"([^"]*)"', found.group())):

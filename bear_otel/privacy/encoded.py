@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -11,7 +12,8 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PERCENT = re.compile(r"[^\s\"'<>&=?;,]{0,2048}%[0-9A-Fa-f]{2}[^\s\"'<>&;,]{0,2048}")
+_RUN = re.compile(r"[^\s\"'<>&=?;,]+")
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _BASE64 = re.compile(r"(?<![\w+/.-])[A-Za-z0-9+/_-]{20,4096}={0,2}(?![\w+/.-])")
 _MOST: Final = 16
 
@@ -19,15 +21,12 @@ _MOST: Final = 16
 def decoded_runs(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and decoded text of the encoded runs of a text."""
     if "%" in text:
-        for number, run in enumerate(_PERCENT.finditer(text)):
-            if number >= _MOST:
-                break
+        runs = (run for run in _RUN.finditer(text) if _PERCENT.search(run.group()))
+        for run in itertools.islice(runs, _MOST):
             decoded = unquote(run.group(), errors="replace")
             if decoded != run.group():
                 yield *run.span(), decoded
-    for number, run in enumerate(_BASE64.finditer(text)):
-        if number >= _MOST:
-            break
+    for run in itertools.islice(_BASE64.finditer(text), _MOST):
         decoded = _from_base64(run.group())
         if decoded is not None:
             yield *run.span(), decoded

@@ -50,7 +50,7 @@ _SUBMITTED: Final = "submitted value"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_-]*|[^\w]*")  # an option, a type, a name of code
 # Each group that took part in a match is a value.
 _TEXTS: Final = (
-    _row("PostgreSQL key", "", signs=(")=(",), pattern=r"\([^()\n]{1,256}(?:\([^()\n]*\))?[^()\n]*\)=\((.{1,4096}?)\)(?=[.,;]?(?:\s+(?:already|is|conflicts|still|does|in\s)|\s*$|\.|\n|\"|'))"),
+    _row("PostgreSQL key", "", signs=(")=(",), pattern=r"\([^()\n]{1,256}(?:\([^()\n]*\))?[^()\n]*\)=\(([^\n]{1,1024}?)(?:\)(?=[.,;]?(?:\s+(?:already|is|conflicts|still|does|in\s)|\s*$|\.|\n|\"|'))|\Z)"),
     _row("PostgreSQL row", "failing", r"[Ff]ailing row contains \((.{1,4096}?)\)(?=\.?\s*(?:\n|$|\[)|\.)"),
     _row("PostgreSQL value", "invalid", r"invalid input (?:syntax|value) for [\w ]{1,48}: QUOTED"),
     _row("PostgreSQL value", "range", r"(?:value|range:?) QUOTED(?: is)?(?: out of range)?"),

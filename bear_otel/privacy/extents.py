@@ -56,6 +56,11 @@ _TOKEN = re.compile(
 )
 _ENCODED_END = re.compile(r"%(?:2[26CcBb]|7[Dd]|5[Dd]|0[AaDd])|&(?:quot|amp|#39);")
 _COLON_TOKEN = re.compile(r"""(?:[^\s;,"'<>|)\]}\\]|[)\]}](?=[\w!@#$%^*]))+""")
+# A value is judged by so many characters.
+_LONGEST: Final = 1024
+# A quote that is not closed by then is not closed.
+_FARTHEST: Final = 4096
+_RUN_ON = re.compile(r"\S*")
 _LINE = re.compile(r"[^\r\n\"'`]*")
 _REST = re.compile(r"[^\r\n]*")
 # A value of several words ends before the next key or a strong separator.
@@ -142,9 +147,11 @@ def _closing(text: str, start: int, quote: str) -> int:
     """Return the offset of the closing quote, or the end of the text: a cut value is a value."""
     string = _STRING.get(quote)
     if string is not None:
-        found = string.match(text, start)
-        return found.end() if found else len(text)
-    end = text.find(_CLOSING.get(quote, quote), start)
+        limit = start + _FARTHEST
+        found = string.match(text, start, limit)
+        if found is not None and found.end() < limit:
+            return found.end()
+    end = text.find(_CLOSING.get(quote, quote), start, start + _FARTHEST)
     return len(text) if end < 0 else end
 
 
@@ -162,7 +169,7 @@ def _judge_quoted(  # noqa: PLR0911 one line a kind reads best
     text: str, start: int, end: int, hit: tuple[str, str, str], *, person: bool
 ) -> Extent | None:
     cls, kind, phrase = hit
-    value = text[start:end]
+    value = text[start : min(end, start + _LONGEST)]
     stripped = value.strip()
     if not stripped or is_placeholder(stripped) or is_clean(stripped):
         return None
@@ -193,9 +200,12 @@ def _bare(text: str, start: int, pair: Pair, *, person: bool) -> Extent | None: 
         return (start, found.end(), "geo") if found else None
     if kind == "cookie" or "authori" in phrase or "authenticate" in phrase:
         return _header(text, start, pair)
-    token = (_TOKEN if "=" in pair.sign else _COLON_TOKEN).match(text, start)
+    limit = start + _LONGEST
+    token = (_TOKEN if "=" in pair.sign else _COLON_TOKEN).match(text, start, limit)
     if token is None:
         return None
+    if token.end() == limit:  # no word of a sentence
+        return None if cls == "likely" else (start, _RUN_ON.match(text, limit).end(), kind)  # type: ignore[union-attr]
     word = _ENCODED_END.split(token.group(), maxsplit=1)[0]
     end = start + len(word.rstrip(".!?" if "=" not in pair.sign else ""))
     if is_clean(word) or is_placeholder(word) or text.startswith("[REDACTED:", start):
@@ -217,7 +227,7 @@ def _bare(text: str, start: int, pair: Pair, *, person: bool) -> Extent | None: 
 def _header(text: str, start: int, pair: Pair) -> Extent | None:
     """Return the value of an Authorization, Cookie or Set-Cookie header."""
     kind = pair.hit[1]
-    line = _LINE.match(text, start)
+    line = _LINE.match(text, start, start + 8 * _LONGEST)
     end = line.end() if line else start
     value = text[start:end]
     first = value.split(None, 1)[0] if value.strip() else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bear_otel.privacy.markers import clean_spans, marker
+from bear_otel.privacy.markers import SHORTENED, is_filled, marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,24 +33,25 @@ def merge(text: str, found: Iterable[Finding]) -> list[Finding]:
 
     Overlapping findings become one that covers both, so nothing is left between two opinions: the
     longer one names the kind.
+
+    Args:
+        text: The text that was searched, masked.
+        found: The findings in any order.
     """
-    clean = clean_spans(text)
     merged: list[Finding] = []
-    for one in sorted(found, key=lambda f: (f.start, -f.end)):
-        if one.start >= one.end or (clean and _inside(one, clean)):
+    for one in sorted(found, key=lambda f: (f.start, -f.end, f.kind in SHORTENED)):
+        if one.start >= one.end or is_filled(text[one.start : one.end]):
             continue
         if merged and one.start < merged[-1].end:
             last = merged[-1]
             if one.end > last.end:
                 longer = last if last.end - last.start >= one.end - one.start else one
                 merged[-1] = Finding(last.start, one.end, longer.kind, longer.rule)
+            elif last.kind in SHORTENED and one.kind not in SHORTENED:
+                merged[-1] = Finding(last.start, last.end, one.kind, one.rule)
             continue
         merged.append(one)
     return merged
-
-
-def _inside(one: Finding, clean: list[tuple[int, int]]) -> bool:
-    return any(start <= one.start and one.end <= end for start, end in clean)
 
 
 def replace(

@@ -15,6 +15,7 @@ from bear_otel.privacy.keytable import (
     NAMESPACES,
     PREFIXES,
 )
+from bear_otel.privacy.markers import masked
 from bear_otel.privacy.words import META, NEUTRAL, PHRASES, STRONG
 
 KeyClass = Literal[
@@ -52,7 +53,7 @@ def split_words(key: str) -> list[str]:
     """Return the words of a key in lower case, without accents and digits: `userEmail2` has two."""
     if not key.isascii():
         key = "".join(_without_accent(c) for c in unicodedata.normalize("NFKC", key))
-    return [word.lower() for word in _WORD.findall(key[:_LONGEST_KEY])]
+    return [word.lower() for word in _WORD.findall(masked(key)[:_LONGEST_KEY])]
 
 
 _UNDECOMPOSED: Final = dict(zip("łŁøØđĐı", "lLoOdDi", strict=True))

@@ -46,6 +46,9 @@ PERSONAL_KINDS: Final = PSEUDONYM_KINDS | frozenset(
     ("name", "address", "birthdate", "geo", "ip", "mac", "personal", "query")
 )
 
+# Of these a part may stay: the network of an address, the neighbourhood of a place.
+SHORTENED: Final = frozenset(("ip", "geo"))
+
 _MARKERS: Final[dict[str, str]] = {
     kind: f"[REDACTED:{kind}]" for kind in sorted(SECRET_KINDS | PERSONAL_KINDS)
 }
@@ -64,8 +67,18 @@ def is_clean(text: str) -> bool:
     return _CLEAN.fullmatch(text) is not None
 
 
-def clean_spans(text: str) -> list[tuple[int, int]]:
-    """Return where the markers and pseudonyms stand."""
+# Stands for a marker while a text is searched: no letter, no blank, no bracket.
+_FILLER: Final = "\ue000"
+_NOTHING = re.compile(r"[\W_]*")
+
+
+def masked(text: str) -> str:
+    """Return the text with its markers and pseudonyms filled over, so that nothing reads them."""
     if "[REDACTED:" not in text and "ps1." not in text:
-        return []
-    return [found.span() for found in _CLEAN.finditer(text)]
+        return text
+    return _CLEAN.sub(lambda found: _FILLER * len(found.group()), text)
+
+
+def is_filled(text: str) -> bool:
+    """Say whether a part of a masked text holds nothing but markers and signs."""
+    return _FILLER in text and _NOTHING.fullmatch(text) is not None

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bear_otel.privacy.regex_guard import check_pattern
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,48}")
 Personal = Literal["drop", "pseudonym", "clear"]
 
 
@@ -15,7 +18,7 @@ class CustomPattern:
 
     Args:
         name: What `explain` and the counts call it: letters, digits, `_` and `-`.
-        pattern: A regular expression without nested or unbounded repeats.
+        pattern: A regular expression; see `check_pattern` for what it may hold.
 
     Raises:
         ValueError: The name or the expression is not acceptable; the text says which and why.
@@ -26,6 +29,14 @@ class CustomPattern:
     compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            msg = f"pattern name {self.name!r}: use 1 to 48 letters, digits, '_' and '-'"
+            raise ValueError(msg)
+        try:
+            check_pattern(self.pattern)
+        except ValueError as error:
+            msg = f"pattern {self.name!r}: {error}"
+            raise ValueError(msg) from None
         object.__setattr__(self, "compiled", re.compile(self.pattern))
 
 

@@ -99,7 +99,11 @@ _OTHER_KEYS = re.compile(
 def find_random_in_prose(source: Source) -> Iterator[Finding]:
     """Yield long random runs that stand a few words behind `key`, `secret` and their like."""
     text = source.text
-    for place in source.places(RANDOM_WORDS):
+    searched = 0
+    for place in sorted(source.places(RANDOM_WORDS)):
+        if place < searched:
+            continue
+        searched = place + 24
         window = _RANDOM_AFTER.match(text, place)
         if window is None or _OTHER_KEYS.search(text[max(0, place - 40) : place]):
             continue

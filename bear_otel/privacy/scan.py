@@ -11,7 +11,7 @@ from bear_otel.privacy.emails import find_emails
 from bear_otel.privacy.encoded import decoded_runs
 from bear_otel.privacy.errors import ERROR_WORDS, find_error_values
 from bear_otel.privacy.findings import Finding, merge
-from bear_otel.privacy.markers import CUT
+from bear_otel.privacy.markers import CUT, masked
 from bear_otel.privacy.network import find_addresses
 from bear_otel.privacy.numbers import URI_WORDS, find_numbers
 from bear_otel.privacy.prose_numbers import (
@@ -129,6 +129,7 @@ def read(text: str) -> Source:
 
 def find_all(text: str, detectors: tuple[Detector, ...] = ALL) -> list[Finding]:
     """Return what must not leave a text, in order."""
+    text = masked(text)
     source = read(text)
     lower, words = source.lower, source.words
     found: list[Finding] = []

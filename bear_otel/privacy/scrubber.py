@@ -12,6 +12,7 @@ from bear_otel.privacy.markers import (
     ERROR,
     PERSONAL_KINDS,
     PSEUDONYM_KINDS,
+    is_clean,
     marker,
 )
 from bear_otel.privacy.policy import PrivacyPolicy
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_POLICY: Final = PrivacyPolicy()
 _CACHED_LENGTH: Final = 1024
+_MOST_ROUNDS: Final = 4
 _MOST_COUNTS: Final = 1024
 # Smaller numbers are neither cards nor national numbers.
 _LARGE: Final = 10**11
@@ -137,9 +139,8 @@ class Scrubber:
                             self.count(found, door)
                         continue
                 known = keys.get(key) or self.known(key)
-                if known.constant is not None and value and kind is str:
-                    clean[known.key] = known.constant
-                    self.count(known.rule.kind, door)
+                if known.constant is not None and kind is str:
+                    clean[known.key] = self.text(known, value, door)  # type: ignore[arg-type]
                 elif known.numbers and (
                     kind is bool or ((kind is int or kind is float) and -_LARGE < value < _LARGE)  # type: ignore[operator]
                 ):
@@ -190,11 +191,13 @@ class Scrubber:
         """Return what the policy says about a key."""
         known = self._keys.get(key)
         if known is None:
-            known = self.judge(key, classify(key))
+            # The clean key decides, so that a scrubbed record means the same when scrubbed again.
+            clean = self._string(self._text, key, "attribute.key")
+            known = self.judge(key, clean, classify(clean))
             self._keys.put(key, known)
         return known
 
-    def judge(self, key: str, rule: KeyRule) -> Known:
+    def judge(self, key: str, clean: str, rule: KeyRule) -> Known:
         """Return what the policy makes of a key and its rule."""
         policy = self.policy
         allowed = _listed(key, policy.allow_keys)
@@ -211,7 +214,7 @@ class Scrubber:
         return Known(
             name=key,
             rule=rule,
-            key=self._string(self._text, key, "attribute.key"),
+            key=clean,
             dropped=dropped,
             cleared=cleared,
             constant=marker(rule.kind) if whole and not dropped and not named else None,
@@ -222,8 +225,10 @@ class Scrubber:
     def text(self, known: Known, text: str, door: str, context: str = "") -> str:
         """Return one clean text under a key; the context is what keys beside it say."""
         if known.constant is not None:
+            if not text or is_clean(text):
+                return text
             self.count(known.rule.kind, door)
-            return known.constant if text else text
+            return known.constant
         return self._string(known, text, door, context)
 
     def count(self, kind: str, door: str) -> None:
@@ -269,12 +274,16 @@ class Scrubber:
 
     def _scrub(self, known: Known, text: str, context: str) -> Clean:
         limit = self.policy.scan_limit
-        limited = cut(text, limit)
-        found = self._find(known, limited, context)
-        if not found:
-            return Clean(known.key, limited, ())
-        clean = cut(replace(limited, found, self._render), limit)
-        return Clean(known.key, clean, tuple(one.kind for one in found))
+        clean = cut(text, limit)
+        kinds: list[str] = []
+        for _ in range(_MOST_ROUNDS):
+            # What was replaced may have hidden something: a number that touched a token, say.
+            found = self._find(known, clean, context)
+            if not found:
+                break
+            kinds += [one.kind for one in found]
+            clean = cut(replace(clean, found, self._render), limit)
+        return Clean(known.key, clean, tuple(kinds))
 
     def _find(self, known: Known, text: str, context: str = "") -> list[Finding]:
         found = find_in_value(known.rule, text, context)

@@ -57,7 +57,7 @@ _VALUE_WORDS: Final = frozenset(
     " escape case any all match against identified password default as interval date timestamp time to with".split()
 )
 _START = re.compile(
-    r"\b(?:SELECT\b(?=[^;]{1,4000}?\bFROM\b|\s+['\w*\d])|INSERT\s+(?:OR\s+\w+\s+|IGNORE\s+)?INTO\b|UPDATE\s+[\w.\"`\[\]]+\s+(?:AS\s+\w+\s+)?SET\b"
+    r"\b(?:SELECT\b\s*['\w*(`\[\"]|INSERT\s+(?:OR\s+\w+\s+|IGNORE\s+)?INTO\b|UPDATE\s+[\w.\"`\[\]]+\s+(?:AS\s+\w+\s+)?SET\b"
     r"|DELETE\s+FROM\b|MERGE\s+INTO\b|REPLACE\s+INTO\b|UPSERT\s+INTO\b|COPY\s+\w+\s+FROM\b|WITH\s+(?:RECURSIVE\s+)?\w+\s+AS\s*\("
     r"|(?:CREATE|ALTER)\s+(?:USER|ROLE|LOGIN)\b|GRANT\s.{1,80}\sTO\b|SET\s+PASSWORD\b|CALL\s+[\w.]+\s*\(|EXEC(?:UTE)?\s+(?:dbo\.)?\w+\s"
     r"|WHERE\s+[\w.\"`\[\]()]+\s*(?:=|<|>|!|LIKE|ILIKE|IN|BETWEEN)|VALUES\s*\(|PRAGMA\s+key|ATTACH\s+DATABASE)",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bear_otel.privacy.commands import find_json_values, find_redis_arguments, is_redis
 from bear_otel.privacy.extents import is_likely
 from bear_otel.privacy.findings import Finding, merge
-from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.markers import is_clean, masked
 from bear_otel.privacy.network import shorten_client
 from bear_otel.privacy.scan import ALL, STRONG, URL, find_all
 from bear_otel.privacy.sql import find_literals
@@ -45,6 +45,7 @@ def find_in_value(rule: KeyRule, text: str, context: str = "") -> list[Finding]:
     cls = rule.cls
     if not text or is_clean(text):
         return []
+    text = masked(text)
     if cls in ("secret", "personal"):
         return [Finding(0, len(text), rule.kind, rule.source)]
     if cls == "keep":

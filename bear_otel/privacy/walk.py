@@ -70,7 +70,7 @@ class Walk:
         if known.constant is not None or known.rule.cls in ("secret", "personal"):
             return self._whole(known, value)
         if known.rule.source == "key word: auth" and isinstance(value, (list, tuple)):
-            return self._whole(self._scrubber.judge(known.name, _CREDENTIALS), value)
+            return self._whole(self._scrubber.judge(known.name, known.key, _CREDENTIALS), value)
         if isinstance(value, Mapping):
             return self._mapping(known, value, depth)
         if isinstance(value, (Sequence, Set)):
@@ -152,9 +152,11 @@ class Walk:
         """Return what is known about a key inside a mapping: `name` under `patient` is a name."""
         known = self._scrubber.known(key)
         if context and known.rule.cls in ("likely", "scan") and not known.dropped:
-            hit = classify_words([*context, *split_words(key)])
+            hit = classify_words([*context, *split_words(known.key)])
             if hit is not None and hit[0] == "personal":
-                return self._scrubber.judge(key, KeyRule("personal", hit[1], f"key word: {hit[2]}"))
+                return self._scrubber.judge(
+                    key, known.key, KeyRule("personal", hit[1], f"key word: {hit[2]}")
+                )
         return known
 
     def _sequence(self, known: Known, value: list[object], depth: int, *, tuple_: bool) -> Any:
