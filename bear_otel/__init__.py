@@ -11,6 +11,7 @@ __all__ = [
     "Health",
     "__version__",
     "add_health_check",
+    "capture_exception",
     "check_database",
     "check_disk_space",
     "check_model",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bear_otel.monitoring import setup_production_monitoring
     from bear_otel.settings import ConfigurationError
     from bear_otel.sources.custom import record_metric, timer
+    from bear_otel.sources.errors import capture_exception
     from bear_otel.sources.health import Health
     from bear_otel.sources.health_checks import (
         check_database,
@@ -47,6 +49,7 @@ _HOMES = {
     "ConfigurationError": "bear_otel.settings",
     "Health": "bear_otel.sources.health",
     "add_health_check": "bear_otel.sources.health_declarations",
+    "capture_exception": "bear_otel.sources.errors",
     "check_database": "bear_otel.sources.health_checks",
     "check_disk_space": "bear_otel.sources.health_checks",
     "check_model": "bear_otel.sources.health_checks",

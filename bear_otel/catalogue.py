@@ -368,6 +368,16 @@ HEALTH_CHECK_DURATION = Metric(
     source="health",
 )
 
+# --- errors: sources/errors.py ------------------------------------------------------------------
+EXCEPTIONS = Metric(
+    name="bear.exceptions",
+    kind="observable_counter",
+    unit="{exception}",
+    description="Exceptions nobody caught, logged as errors, or captured; each counts once.",
+    attributes=("error.type", "bear.exception.handled"),
+    source="errors",
+)
+
 # --- bear-otel about itself ---------------------------------------------------------------------
 EXPORTER_DROPPED = Metric(
     name="bear.exporter.dropped",
@@ -440,6 +450,20 @@ FASTAPI_WEBSOCKET_EXCEPTION = Event(
     description="An exception that ended a WebSocket.",
     attributes=("exception.type", "exception.message", "exception.stacktrace"),
     source="fastapi",
+)
+
+EXCEPTION = Event(
+    name="exception",
+    severity="ERROR or FATAL",
+    description="An exception that nobody caught outside of a request to FastAPI, or captured.",
+    attributes=(
+        "exception.type",
+        "exception.message",
+        "exception.stacktrace",
+        "bear.exception.handled",
+        "bear.exception.source",
+    ),
+    source="errors",
 )
 
 DB_SLOW_QUERY = Event(

@@ -14,6 +14,7 @@ from opentelemetry.propagate import get_global_textmap, set_global_textmap
 from opentelemetry.trace import set_tracer_provider
 
 from bear_otel import __version__, catalogue, environment
+from bear_otel.configuration import MASK
 from bear_otel.pipeline import seams
 from bear_otel.pipeline.forking import reset_in_child
 from bear_otel.pipeline.losses import Losses
@@ -27,6 +28,12 @@ from bear_otel.privacy import CustomPattern, PrivacyPolicy, Pseudonymizer, Scrub
 from bear_otel.settings import ConfigurationError
 from bear_otel.sources import http
 from bear_otel.sources.database import watch_database
+from bear_otel.sources.error_doors import (
+    WatchingLogRecordProcessor,
+    create_log_filter,
+    watch_uncaught,
+)
+from bear_otel.sources.errors import ERRORS
 from bear_otel.sources.event_loop import watch_event_loop
 from bear_otel.sources.health_declarations import HEALTH_ROUTES, HEALTH_RUNNER
 from bear_otel.sources.health_reporting import report_health
@@ -34,6 +41,7 @@ from bear_otel.sources.health_routes import PATHS, answer_unrouted
 from bear_otel.sources.host import measure_host
 from bear_otel.sources.logs import OTelHandler, export_logs
 from bear_otel.sources.process import measure_process
+from bear_otel.sources.sentry_gate import SENTRY_GATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -78,6 +86,8 @@ class Running:
         self.problems: dict[str, str] = {}
         # Take sources out again, in the end.
         self.undo: list[Callable[[], object]] = []
+        # Send what sources buffer themselves, within the seconds that they are given.
+        self.flushes: list[Callable[[float], object]] = []
         self._supervising = False
         self._closed = threading.Event()
         settings = configuration.settings.lifecycle
@@ -140,6 +150,7 @@ class Running:
             flush_spans,
             lambda seconds: providers.meter.force_flush(seconds * 1000),
             lambda seconds: providers.logger.force_flush(int(seconds * 1000)),
+            lambda seconds: [flush(seconds) for flush in self.flushes],
         ]
 
 
@@ -266,6 +277,8 @@ def _start_sources(running: Running, environ: Mapping[str, str]) -> None:
         "fastapi": functools.partial(_start_fastapi, environ=environ),
         "sqlalchemy": _start_sqlalchemy,
         "logging": _start_logging,
+        "errors": _start_errors,
+        "sentry-sdk": _start_sentry,
         "health": _start_health,
         "event loop": _start_event_loop,
     }
@@ -349,8 +362,49 @@ def _start_logging(running: Running, settings: Settings) -> str:
         active=running.is_active,
         suppress_key=seams.SUPPRESS_KEY,
     )
+    handler.addFilter(create_log_filter(ERRORS))
     running.undo.append(export_logs(handler, level=level))
     return logging.getLevelName(level)
+
+
+def _start_errors(running: Running, _: Settings) -> str:
+    undo = ERRORS.open(
+        _get_meter(running, ".errors"),
+        running.providers.logger.get_logger(f"{_SCOPE}.errors", __version__),
+        active=running.is_active,
+    )
+    watch = WatchingLogRecordProcessor(ERRORS)
+    watch.behind = seams.replace_log_record_processor(running.providers.logger, watch)
+    running.undo += [undo, watch_uncaught(ERRORS)]
+    return ""
+
+
+def _start_sentry(running: Running, settings: Settings) -> str | None:
+    SENTRY_GATE.open(running.scrubber)
+    dsn = settings.sentry.dsn
+    if dsn is None:
+        return None
+    try:
+        from bear_otel.sources.sentry import BadDsn, SentryErrors
+    except ModuleNotFoundError:
+        problem = "SENTRY_DSN is set, sending errors needs: pip install 'bear-otel[sentry]'"
+        running.problems["sentry-sdk"] = problem
+        return None
+    resource = running.providers.tracer.resource.attributes
+    try:
+        sentry = SentryErrors(
+            dsn,
+            environment=settings.sentry.environment
+            or str(resource.get("deployment.environment.name", "")),
+            release=settings.sentry.release or str(resource.get("service.version", "")),
+            errors=ERRORS,
+        )
+    except (BadDsn, ValueError):  # a port that is no number
+        accepted = "https://<public key>@<host>/<project id>"
+        raise ConfigurationError("SENTRY_DSN", MASK, accepted) from None
+    running.undo.append(sentry.start())
+    running.flushes.append(sentry.flush)
+    return "errors only, scrubbed; an application's own sentry_sdk.init takes over, scrubbed too"
 
 
 def _start_health(running: Running, settings: Settings) -> str:

@@ -237,6 +237,26 @@ class HealthSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentrySettings:
+    """Errors to Sentry, by Sentry's own variables; traces and logs take the Collector."""
+
+    dsn: str | None = setting(
+        None,
+        "Send errors, and nothing else, through `sentry-sdk` and our scrubber.",
+        env="SENTRY_DSN",
+        secret=True,
+    )
+    environment: str | None = setting(
+        None,
+        "Environment of the errors; by default `deployment.environment.name`.",
+        env="SENTRY_ENVIRONMENT",
+    )
+    release: str | None = setting(
+        None, "Release of the errors; by default `service.version`.", env="SENTRY_RELEASE"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolSettings:
     """Where telemetry waits on disk while it cannot be sent."""
 
@@ -310,5 +330,6 @@ class Settings:
     process: ProcessSettings = field(default_factory=ProcessSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
+    sentry: SentrySettings = field(default_factory=SentrySettings)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)

@@ -16,8 +16,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from bear_otel.catalogue import EVENTS, METRICS, Event, Metric, create
 
-# FastAPI's own, outside of the conventions.
-FOREIGN = re.compile(r"^(fastapi\.|http\.server\.request\.exception$)")
+# FastAPI's own, outside of the conventions; and `exception`, which they name in prose alone.
+FOREIGN = re.compile(r"^(fastapi\.|(http\.server\.request\.)?exception$)")
 
 
 def load_constants() -> frozenset[str]:
