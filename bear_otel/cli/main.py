@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "tail": ("bear_otel.cli.tail", "show what arrives over OTLP in this terminal"),
     "demo": ("bear_otel.cli.demo", "run a small service and show its telemetry"),
+    "privacy": ("bear_otel.cli.privacy", "explain, audit and report what is redacted"),
     "collector": ("bear_otel.cli.collector", "run a Collector for the back ends you have"),
 }
 
