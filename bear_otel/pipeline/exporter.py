@@ -100,7 +100,7 @@ class _OtlpExporter(Generic[T]):
         self._spooling: SpoolingSender | None = None
         if spool is not None:
             kept = Spool(spool, signal=self._signal, endpoint=options.endpoint, losses=self._losses)
-            self._spooling = SpoolingSender(self._sender, kept)
+            self._spooling = SpoolingSender(self._sender, kept, in_order=self._in_order)
 
     @property
     def endpoint(self) -> str:
@@ -119,7 +119,7 @@ class _OtlpExporter(Generic[T]):
             before sending it again.
         """
         if self._spooling is not None:
-            return self._spooling.send(body, items, in_order=self._in_order)
+            return self._spooling.send(body, items)
         return self._sender.send(body, items).retry_seconds
 
     def try_export(self, records: T) -> float | None:

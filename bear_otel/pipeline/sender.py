@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _RETRYABLE: Final = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 5.0
+# A server that asks for no pause at all would be asked in a loop.
+_SHORTEST_RETRY_AFTER_SECONDS: Final = 0.05
 _LONGEST_RETRY_AFTER_SECONDS: Final = 300.0
 # A refused key is mended by people, on the server or here with a restart.
 _UNAUTHORIZED_PAUSE_SECONDS: Final = 60.0
@@ -238,7 +240,7 @@ def _parse_retry_after(value: str | None) -> float | None:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         seconds = moment.timestamp() - time.time()
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_SECONDS)
+    return min(max(seconds, _SHORTEST_RETRY_AFTER_SECONDS), _LONGEST_RETRY_AFTER_SECONDS)
 
 
 def _count_rejected(signal: Signal, body: bytes) -> int:

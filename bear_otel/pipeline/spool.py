@@ -129,17 +129,27 @@ class Spool:
 
     def put_back(self, lease: Lease, *, last: bool = False) -> None:
         """Let a body wait on, as the next one to send or as the last."""
-        self._close(lease)
-        self._used_bytes += lease.entry.size
+        self.set_aside(lease)
         if last:
             self._waiting.append(lease.entry)
         else:
             self._waiting.appendleft(lease.entry)
 
+    def set_aside(self, lease: Lease) -> None:
+        """Let a body wait until somebody looks for what others have left."""
+        self._close(lease)
+        self._used_bytes += lease.entry.size
+
+    def restore_order(self) -> None:
+        """Make the oldest the next one again."""
+        self._waiting = deque(sorted(self._waiting))
+
     def _make_room(self, size: int) -> None:
         cap = self._options.max_bytes
         if not self._look_at or self._blind_bytes > cap // _BLIND_SHARE:
             self._look()
+        if self._used_bytes + size > cap:
+            self.restore_order()
         while self._used_bytes + size > cap:
             if not self._waiting:
                 message = f"all of its {megabytes(cap)} are in use"

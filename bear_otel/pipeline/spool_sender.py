@@ -31,19 +31,19 @@ class SpoolingSender:
     of its own while fresh bodies go to disk.
 
     Fresh bodies come first: what waits is sent one by one, oldest first, whenever no fresh body is
-    due.
+    due. A body that fails where others get through waits a minute or more for its next turn.
 
     Args:
         sender: Sends a body and judges the answer.
         spool: Keeps bodies.
+        in_order: Never let a body overtake an older one.
     """
 
-    def __init__(self, sender: Sender, spool: Spool) -> None:
+    def __init__(self, sender: Sender, spool: Spool, *, in_order: bool = False) -> None:
         self._sender = sender
         self._spool = spool
+        self._in_order = in_order
         self._quiet_until = 0.0
-        # The body that failed last, and whether another one got through since.
-        self._suspect = ""
         self._flowing = False
         self._reset()
         reset_in_child(self._reset)
@@ -52,20 +52,19 @@ class SpoolingSender:
         self._lock = threading.Lock()
         self._pending: tuple[_Request, Lease] | None = None
 
-    def send(self, body: bytes, items: int, *, in_order: bool = False) -> float | None:
+    def send(self, body: bytes, items: int) -> float | None:
         """Send a fresh body, or let it wait on disk.
 
         Args:
             body: What the sender packed.
             items: How many items it holds.
-            in_order: Never overtake what waits.
 
         Returns:
             None when done with it, or, where the disk does not take it either, the seconds after
             which it should be offered again.
         """
         with self._lock:
-            if self._may_send() and not (in_order and self._spool.is_waiting()):
+            if self._may_send() and not (self._in_order and self._spool.is_waiting()):
                 request = _Request(self._sender, body, items)
                 outcome = request.wait(_PATIENCE_SECONDS)
                 if outcome is None:
@@ -99,7 +98,7 @@ class SpoolingSender:
             lease, body = taken
             self._pending = _Request(self._sender, body, lease.entry.items), lease
             self._settle(_PATIENCE_SECONDS)
-            return 0.0 if self._may_send() else self._until_next()
+            return 0.0 if self._flowing and self._pending is None else self._until_next()
 
     def close(self) -> None:
         """Let go of the body of an aborted request; at once, and from any thread."""
@@ -127,15 +126,17 @@ class SpoolingSender:
         flowed = self._flowing
         if self._judge(outcome):
             self._spool.remove(lease)
-            return
-        # A body that fails again while others get through must not hold up all the rest.
-        name = lease.entry.path
-        self._spool.put_back(lease, last=flowed and name == self._suspect)
-        self._suspect = name
+        elif flowed and not self._in_order:
+            self._spool.set_aside(lease)
+        else:
+            # Each body asks in its turn, else one that always fails would hold up all the rest.
+            self._spool.put_back(lease, last=not self._in_order)
 
     def _judge(self, outcome: Outcome) -> bool:
         """Return whether a body is done with; else make a pause."""
         pause_seconds = outcome.retry_seconds
+        if pause_seconds is None and not self._flowing:
+            self._spool.restore_order()
         self._flowing = pause_seconds is None
         self._quiet_until = time.monotonic() + (pause_seconds or 0.0)
         return self._flowing

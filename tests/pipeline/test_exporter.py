@@ -170,12 +170,21 @@ def test_a_busy_server_gets_the_same_body_again(
     [
         ("7", 7, 7),
         (formatdate(time.time() + 100_000), 300, 300),
-        (formatdate(time.time() - 10), 0, 0),
+        (formatdate(time.time() - 10), 0.05, 0.05),
+        ("0", 0.05, 0.05),
         ("soon", 0.2, 0.3),
         ("-1", 0.2, 0.3),
         (None, 0.2, 0.3),
     ],
-    ids=["seconds", "a date far away", "a date gone by", "nonsense", "negative", "none"],
+    ids=[
+        "seconds",
+        "a date far away",
+        "a date gone by",
+        "no pause",
+        "nonsense",
+        "negative",
+        "none",
+    ],
 )
 def test_retry_after_decides_the_pause(header: str | None, low: float, high: float) -> None:
     """The server's wish wins, within reason; else the first pause is a quarter second."""

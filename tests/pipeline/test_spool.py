@@ -124,15 +124,49 @@ def test_what_is_being_sent_is_nobody_elses(tmp_path: Path) -> None:
     assert drain(other) == []
 
 
-def test_what_must_not_hold_up_the_rest_goes_last(tmp_path: Path) -> None:
-    """Put back as the last, a body lets the others pass."""
+@pytest.mark.parametrize(
+    ("treat", "order"),
+    [
+        (lambda spool, lease: spool.put_back(lease), [b"0", b"1", b"2"]),
+        (lambda spool, lease: spool.put_back(lease, last=True), [b"1", b"2", b"0"]),
+        (lambda spool, lease: spool.set_aside(lease), [b"1", b"2"]),
+    ],
+    ids=["put back", "put back as the last", "set aside"],
+)
+def test_what_failed_waits_where_it_is_put(tmp_path: Path, treat: Any, order: list[bytes]) -> None:
+    """What is set aside is found by the next look, and so is all by the next process."""
+    spool = create_spool(tmp_path)
+    for number in range(3):
+        spool.append(b"%d" % number, items=1)
+    taken = spool.take_oldest()
+    assert taken is not None
+    treat(spool, taken[0])
+    assert drain(spool) == order
+    assert drain(create_spool(tmp_path)) == [b"0"] * (3 - len(order))
+
+
+def test_the_order_can_be_restored(tmp_path: Path) -> None:
+    """After an outage the oldest is the next one, whatever has been asked with."""
     spool = create_spool(tmp_path)
     for number in range(3):
         spool.append(b"%d" % number, items=1)
     taken = spool.take_oldest()
     assert taken is not None
     spool.put_back(taken[0], last=True)
-    assert drain(spool) == [b"1", b"2", b"0"]
+    spool.restore_order()
+    assert drain(spool) == [b"0", b"1", b"2"]
+
+
+def test_it_is_the_oldest_that_give_way_whatever_the_order(tmp_path: Path) -> None:
+    """Also if they were the last to be asked with."""
+    spool = create_spool(tmp_path, max_bytes=100_000)
+    for number in range(24):
+        spool.append(b"%02d" % number, items=1)
+    taken = spool.take_oldest()
+    assert taken is not None
+    spool.put_back(taken[0], last=True)
+    spool.append(b"24", items=1)
+    assert drain(spool) == [b"%02d" % number for number in range(1, 25)]
 
 
 def test_a_lease_ends_with_its_process_and_no_child_prolongs_it(tmp_path: Path) -> None:
@@ -313,9 +347,9 @@ def test_small_files_count_as_the_disk_counts_them(tmp_path: Path) -> None:
 def test_processes_share_the_cap(tmp_path: Path) -> None:
     """Each sees what the others have put in."""
     spools = [create_spool(tmp_path, max_bytes=400_000) for _ in range(4)]
-    for _ in range(60):
+    for _ in range(20):
         for spool in spools:
-            spool.append(bytes(4000), items=1)
+            spool.append(bytes(12_000), items=1)
     used = sum(path.stat().st_size for path in spools[0].path.iterdir())
     assert used <= 1.1 * 400_000
 
