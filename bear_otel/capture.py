@@ -121,7 +121,7 @@ def capture(custom_config: Mapping[str, Any] | None = None) -> Iterator[Captured
         custom_config: Settings, as for `bear_otel.start`.
     """
     configuration = load_configuration(code=custom_config, environ=os.environ)
-    scrubber = create_scrubber(configuration.settings.privacy)
+    scrubber = create_scrubber(configuration.settings)
     captured = Captured(scrubber)
     propagator = get_global_textmap()
     seams.reset_globals()

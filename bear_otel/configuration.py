@@ -174,8 +174,9 @@ def _convert(leaf: Leaf, raw: object, where: str) -> object:
         wanted = next(arm for arm in get_args(wanted) if arm is not type(None))
     if get_origin(wanted) is typing.Literal:
         choices = get_args(wanted)
-        if raw in choices:
-            return raw
+        for choice in choices:
+            if str(raw).strip().lower() == choice.lower():
+                return choice
         accepted = f"one of {', '.join(map(str, choices))}"
         raise ConfigurationError(where, shown, accepted)
     if wanted is bool:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter
 
     from bear_otel.configuration import Configuration
-    from bear_otel.settings import PrivacySettings, ResourceSettings, Settings
+    from bear_otel.settings import ResourceSettings, Settings
 
 _SCOPE = "bear_otel"
 
@@ -177,7 +177,7 @@ def start(
         )
         raise RuntimeError(message)
     settings = configuration.settings
-    scrubber = create_scrubber(settings.privacy)
+    scrubber = create_scrubber(settings)
     losses = Losses()
     attributes = _describe_service(settings.resource)
     if file_config is None:
@@ -214,28 +214,30 @@ def run(
     return running
 
 
-def create_scrubber(settings: PrivacySettings) -> Scrubber:
+def create_scrubber(settings: Settings) -> Scrubber:
     """Return the scrubber that the settings describe.
 
     Raises:
         ConfigurationError: A pattern that cannot be used, or two settings that exclude each other.
     """
-    if settings.allow_personal_data and settings.anonymize_data:
+    privacy = settings.privacy
+    if privacy.allow_personal_data and privacy.anonymize_data:
         accepted = "not together with privacy.anonymize_data: choose clear text or pseudonyms"
         raise ConfigurationError("privacy.allow_personal_data", value=True, accepted=accepted)
     personal = "drop"
-    if settings.allow_personal_data:
+    if privacy.allow_personal_data:
         personal = "clear"
-    elif settings.anonymize_data:
+    elif privacy.anonymize_data:
         personal = "pseudonym"
     policy = PrivacyPolicy(
         personal=personal,
-        allow_keys=frozenset(settings.allow_keys),
-        deny_keys=frozenset(settings.deny_keys),
-        patterns=tuple(_create_pattern(text) for text in settings.patterns),
-        strict=settings.strict,
+        allow_keys=frozenset(privacy.allow_keys),
+        deny_keys=frozenset(privacy.deny_keys),
+        patterns=tuple(_create_pattern(text) for text in privacy.patterns),
+        strict=privacy.strict,
+        content_allowed=settings.genai.content != "NO_CONTENT",
     )
-    return Scrubber(policy, Pseudonymizer() if settings.anonymize_data else None)
+    return Scrubber(policy, Pseudonymizer() if privacy.anonymize_data else None)
 
 
 def _create_pattern(text: str) -> CustomPattern:
@@ -385,11 +387,13 @@ def _start_sentry(running: Running, settings: Settings) -> str | None:
     if dsn is None:
         return None
     try:
-        from bear_otel.sources.sentry import BadDsn, SentryErrors
+        from bear_otel.sources.sentry import BadDsn, SentryErrors, is_taken
     except ModuleNotFoundError:
         problem = "SENTRY_DSN is set, sending errors needs: pip install 'bear-otel[sentry]'"
         running.problems["sentry-sdk"] = problem
         return None
+    if is_taken():
+        return "set up by the application, scrubbed"
     resource = running.providers.tracer.resource.attributes
     try:
         sentry = SentryErrors(

@@ -257,6 +257,17 @@ class SentrySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GenAISettings:
+    """Calls to models; OpenTelemetry's own variable decides about what is said in them."""
+
+    content: Literal["NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"] = setting(
+        "NO_CONTENT",
+        "Where prompts, answers and tool arguments stand, scrubbed; nowhere by default.",
+        env="OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolSettings:
     """Where telemetry waits on disk while it cannot be sent."""
 
@@ -331,5 +342,6 @@ class Settings:
     logs: LogSettings = field(default_factory=LogSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     sentry: SentrySettings = field(default_factory=SentrySettings)
+    genai: GenAISettings = field(default_factory=GenAISettings)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)

@@ -66,7 +66,7 @@ def _create_parser() -> argparse.ArgumentParser:
 def _explain(options: argparse.Namespace) -> int:
     """Print the rules that fire, and the text as it would leave."""
     text = sys.stdin.read().rstrip("\n")
-    scrubber = create_scrubber(load_configuration(environ=os.environ).settings.privacy)
+    scrubber = create_scrubber(load_configuration(environ=os.environ).settings)
     for found in scrubber.explain(text, options.key):
         print(f"{found.kind:<14} characters {found.start} to {found.end}: {found.rule}")
     if options.key:
