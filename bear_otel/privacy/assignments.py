@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bear_otel.privacy.bare_values import Pair
 from bear_otel.privacy.cache import BoundedCache
-from bear_otel.privacy.extents import Pair, value_extent
+from bear_otel.privacy.extents import value_extent
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
 from bear_otel.privacy.tracebacks import code_spans
@@ -19,29 +20,31 @@ if TYPE_CHECKING:
 
 Hit = tuple[str, str, str]
 
-_SIGN = re.compile(r"[=:：＝]")
+_SIGN = re.compile(r"[=:\uff1a\uff1d]")
 _ENCODED_SIGN = re.compile(r"[=:]|%3[AaDd]")
 # Read backwards from the sign: blanks, a closing quote or bracket, then the key.
 _KEY_BACK = re.compile(
     r"""[ \t]{0,4}([\])]{0,2}(?:["'`”]\\{0,6}|;touq&|22%)|[\])])?([\w.\-]{1,64})"""
 )
-_WORDS_BACK = re.compile(r"(?:[ \t]{1,2}[\w'’.\-]{1,24}){1,4}")
+_WORDS_BACK = re.compile(r"(?:[ \t]{1,2}[\w'\u2019.\-]{1,24}){1,4}")
 _BEFORE: Final[dict[str, frozenset[str]]] = {}
 for _phrase_words in (phrase.split() for phrase in PHRASES if " " in phrase):
     _BEFORE[_phrase_words[-1]] = _BEFORE.get(_phrase_words[-1], frozenset()) | {_phrase_words[-2]}
-# Elements of two: ("authorization", "x"), ["password", "x"]; headers and form fields come like this.
+# Elements of two, as headers and form fields come: ("authorization", "x"), ["password", "x"].
 VALUE_WORDS: Final = frozenset(("value", "val", "content"))
 _TWO = re.compile(
     r"""[\[(]\s?b?(\\{0,4}["'])([\w.\-]{2,64})\1\s?,\s?b?(\\{0,4}["'])((?:(?!\3).){1,2048})\3\s?[\])]""",
     re.DOTALL,
 )
 _NAMED = re.compile(
-    r"""\b(?:name|key|field|header|attribute|param|parameter|column|label)(?:\\{0,4}["'])?\s{0,2}[=:]\s{0,2}\\{0,4}["']([\w.\- ]{2,48})\\{0,4}["']"""
+    r"""\b(?:name|key|field|header|attribute|param|parameter|column|label)(?:\\{0,4}["'])?"""
+    r"""\s{0,2}[=:]\s{0,2}\\{0,4}["']([\w.\- ]{2,48})\\{0,4}["']"""
     r"""[\s,;]{1,8}(?:\\{0,4}["'])?(?:value|val|text|content)(?:\\{0,4}["'])?\s{0,2}[=:]\s{0,2}(\\{0,4}["'])((?:(?!\2).){1,2048})\2""",
     re.IGNORECASE | re.DOTALL,
 )
 _LISTED = re.compile(
-    r"""\b(?:name|key): ["']?([\w.-]{2,64})["']?\r?\n[ \t]*(?:value|val): +(["']?)([^\n]{1,2048}?)\2[ \t]*(?=\r?\n|$)"""
+    r"""\b(?:name|key): ["']?([\w.-]{2,64})["']?\r?\n[ \t]*(?:value|val): +(["']?)"""
+    r"""([^\n]{1,2048}?)\2[ \t]*(?=\r?\n|$)"""
     r"|\bName=([\w.-]{2,64}),\s?Value=()([^,\s}]{1,2048})"
 )
 _ELEMENT = re.compile(r"<([\w:.\-]{2,48})(?:\s[^<>]{0,200})?>([^<>]{1,2048})</")
@@ -117,7 +120,8 @@ _NO_SIGN: Final = frozenset(("/", ":"))
 
 
 _FILE = re.compile(
-    r".*\.(?:rb|py|pyx|js|jsx|mjs|ts|tsx|go|java|kt|php|c|cc|cpp|h|cs|rs|swift|exs?|erl|scala|clj|vue|html?|json|ya?ml"
+    r".*\.(?:rb|py|pyx|js|jsx|mjs|ts|tsx|go|java|kt|php|c|cc|cpp|h|cs|rs|swift|exs?|erl"
+    r"|scala|clj|vue|html?|json|ya?ml"
     r"|toml|ini|conf|cfg|txt|log|sql|css|md|sh|pl|lua|dart)"
 )
 

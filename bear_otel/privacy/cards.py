@@ -23,7 +23,7 @@ _ISSUERS = re.compile(
     r"4\d{15}(?:\d{3})?"  # Visa
     r"|(?:5[1-5]\d{2}|222[1-9]|22[3-9]\d|2[3-6]\d{2}|27[01]\d|2720)\d{12}"  # Mastercard
     r"|3[47]\d{13}"  # American Express
-    r"|(?:6011|64[4-9]\d|65\d{2}|60\d{2}|62\d{2}|81\d{2}|82\d{2})\d{12,15}"  # Discover, UnionPay, RuPay
+    r"|(?:6011|64[4-9]\d|65\d{2}|60\d{2}|62\d{2}|81\d{2}|82\d{2})\d{12,15}"  # Discover, UnionPay
     r"|35(?:2[89]|[3-8]\d)\d{12}"  # JCB
     r"|220[0-4]\d{12}"  # Mir
     r"|3(?:0[0-5]|095|[689]\d)\d{11,12}"  # Diners
@@ -34,14 +34,26 @@ _IBAN = re.compile(r"\d\d(?<=[A-Za-z]{2}\d\d)(?=[ -]?[A-Za-z0-9]{4})")
 _IBAN_LENGTHS: Final = {
     country: length
     for length, countries in {
-        15: "NO", 16: "BE BI", 18: "DK FI FO GL NL SD FK", 19: "MK SI", 20: "AT BA EE KZ LT LU XK MN",
-        21: "CH CR HR LI LV", 22: "BG BH DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL",
-        24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST", 26: "IS TR",
-        27: "DJ FR GR IT MC MR SM", 28: "AL AZ BY CY DO GT HU LB NI HN PL SV", 29: "BR EG PS QA UA",
-        30: "JO KW MU YE", 31: "MT SC", 33: "RU",
+        15: "NO",
+        16: "BE BI",
+        18: "DK FI FO GL NL SD FK",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU XK MN",
+        21: "CH CR HR LI LV",
+        22: "BG BH DE GB GE IE ME RS VA",
+        23: "AE GI IL IQ OM SO TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST",
+        26: "IS TR",
+        27: "DJ FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HU LB NI HN PL SV",
+        29: "BR EG PS QA UA",
+        30: "JO KW MU YE",
+        31: "MT SC",
+        33: "RU",
     }.items()
     for country in countries.split()
-}  # fmt: skip
+}
 _IBAN_RESTS: Final = {
     length: re.compile(rf"(?:[ -]?[A-Za-z0-9]){{{length - 4}}}(?![A-Za-z0-9])")
     for length in set(_IBAN_LENGTHS.values())

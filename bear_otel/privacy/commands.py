@@ -9,19 +9,31 @@ from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
 from bear_otel.privacy.markers import is_clean
 from bear_otel.privacy.shapes import is_placeholder, is_prose
+from bear_otel.privacy.source import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bear_otel.privacy.source import Source
+
 _FLAG = re.compile(
-    r"""(?<![^\s'"\[(,])--?([A-Za-z][\w.-]{0,48})(?:["']?,?[ \t]+["']?|=)(?!-)("[^"]{1,1024}"|'[^']{1,1024}'|[^\s"',\]]{1,1024})"""
+    r"""(?<![^\s'"\[(,])--?([A-Za-z][\w.-]{0,48})(?:["']?,?[ \t]+["']?|=)(?!-)"""
+    r"""("[^"]{1,1024}"|'[^']{1,1024}'|[^\s"',\]]{1,1024})"""
 )
 # Tools whose short flags carry credentials.
 _SHORT: Final = tuple(
     re.compile(pattern)
     for pattern in (
-        r"\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|mongo|mongosh|mongodump|sshpass|[a-z]+ (?:registry )?login|cqlsh|sqlcmd|clickhouse-client|ldapsearch|smbclient|zip|7z|unzip|rar)\b[^\n|;&]{0,512}?\s-(?:p|P|w)[ =]?(\"[^\"\n]+\"|'[^'\n]+'|[^\s-]\S*)",
-        r"\b(?:curl|wget|http|https|xh|svn|smbclient|mosquitto_pub)\b[^\n|;]{0,1024}?\s-(?:u|-user|a|-auth)[ =]?['\"]?([^\s'\":]+:[^\s'\"]+)",
+        (
+            r"\b(?:mysql|mysqldump|mysqladmin|mariadb|mariadb-dump|mongo|mongosh|mongodump"
+            r"|sshpass|[a-z]+ (?:registry )?login|cqlsh|sqlcmd|clickhouse-client|ldapsearch"
+            r"|smbclient|zip|7z|unzip|rar)\b[^\n|;&]{0,512}?\s-(?:p|P|w)[ =]?(\"[^\"\n]+\""
+            r"|'[^'\n]+'|[^\s-]\S*)"
+        ),
+        (
+            r"\b(?:curl|wget|http|https|xh|svn|smbclient|mosquitto_pub)\b[^\n"
+            r"|;]{0,1024}?\s-(?:u|-user|a|-auth)[ =]?['\"]?([^\s'\":]+:[^\s'\"]+)"
+        ),
         r"\b(?:redis-cli|valkey-cli)\b[^\n|;]{0,256}?\s-a[ =]?(\"[^\"\n]+\"|'[^'\n]+'|\S+)",
         r"\b(?:net use|net user)\b[^\n|;]{0,256}?\s(?!/)(\S+)\s/(?:user|add)",
         r"\bsmbclient\b[^\n|;]{0,256}?\s-U[ =]?[^\s%]+%(\S+)",
@@ -30,11 +42,18 @@ _SHORT: Final = tuple(
         r"\bsqlplus\s+(?:-\S+\s+)*([^\s/@-]+/[^\s@]+)",
         r"\bhtpasswd\s+-\w*b\w*\s+\S+\s+\S+\s+(\S+)",
         r"\b(?:lftp|ncftp\w*)\b[^\n|;]{0,128}?\s-u[ =]?[^\s,]+,([^\s,]+)",
-        r"\b(?:ipmitool|snmp\w+|xfreerdp|rdesktop|psexec|openssl)\b[^\n|;]{0,256}?\s-(?:P|A|X|p|k)\s+([^\s-]\S*)",
+        (
+            r"\b(?:ipmitool|snmp\w+|xfreerdp|rdesktop|psexec|openssl)\b[^\n"
+            r"|;]{0,256}?\s-(?:P|A|X|p|k)\s+([^\s-]\S*)"
+        ),
         r"\bvault\s+login\s+(?:-\S+\s+)*([^\s=-]\S+)",
-        r"\becho\s+['\"]?([^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+-S|[a-z]+ (?:registry )?login|passwd|chpasswd)",
+        (
+            r"\becho\s+['\"]?([^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+-S"
+            r"|[a-z]+ (?:registry )?login|passwd|chpasswd)"
+        ),
         r"\b(?:requirepass|masterauth)\s+[\"']?([^\s\"']+)",
-        r"(?<![\w.])AUTH\s+((?!failed\b|error\b|required\b|token\b)[^\s\"']\S{0,256}(?:\s(?![a-z]+\b)\S{1,256})?)",
+        r"(?:^|[\n\"'(>\[:])\s{0,2}AUTH\s+([^\s\"')]{1,256}(?:\s(?![a-z]+\b)[^\s\"')]{1,256})?)",
+        r"\bAUTH\s+([^\s\"']{0,64}\d[^\s\"']{0,256})",
         r"\bHELLO\s+[23]\s+AUTH\s+(\S+\s+\S+)",
         r"\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+(?:PASSWORD\s+)?['\"]?([^\s'\"]+)",
         r"\bACL\s+SETUSER\s+\S+\s[^\n]{0,200}?>(\S+)",
@@ -63,26 +82,38 @@ _SHORT_GATES: Final = (
     "identified",
     "setuser",
 )
-_REDIS_WRITE: Final = (
-    "set setex psetex setnx getset append mset msetnx hset hmset hsetnx lpush rpush lpushx rpushx linsert lset sadd srem sismember smove"
-    " zadd zrem zscore publish xadd pfadd geoadd setrange getex eval evalsha json.set lrem hincrby incrby rename ft.search"
-).split()
+_REDIS_WRITE: Final = sorted(
+    word_set("""
+    set setex psetex setnx getset append mset msetnx hset hmset hsetnx lpush rpush lpushx rpushx
+    linsert lset sadd srem sismember smove zadd zrem zscore publish xadd pfadd geoadd setrange
+    getex eval evalsha json.set lrem hincrby incrby rename ft.search
+""")
+)
 _REDIS = re.compile(
-    rf"\b(?:{'|'.join(re.escape(c.upper()) for c in _REDIS_WRITE)})\s+(?!=|INTO|NULL|FROM)([^\s=;,]+)\s+(?!=|TO\b)([^\n]{{1,2048}})"
+    rf"\b(?:{'|'.join(re.escape(c.upper()) for c in _REDIS_WRITE)})\s+(?!=|INTO|NULL"
+    rf"|FROM)([^\s=;,]+)\s+(?!=|TO\b)([^\n]{{1,2048}})"
 )
 STORE_WORDS: Final = frozenset(word.partition(".")[0] for word in _REDIS_WRITE) | {"db"}
 _MONITOR = re.compile(r"""^[+\d.]+ \[\d+ [\d.:a-z]+\] (?:"[^"]*" ?)+$""", re.MULTILINE)
 _MONGO = re.compile(
-    r"\bdb(?:\.[\w$]+|\[\"[\w$]+\"\]|\.getCollection\(['\"]\w+['\"]\)){0,3}\.(?:find|findOne|insert|insertOne|insertMany|update|updateOne|updateMany|replaceOne|delete|deleteOne|deleteMany|aggregate|count|countDocuments|distinct|findOneAndUpdate|findAndModify|save|remove|createUser|auth|changeUserPassword|updateUser)\("
+    r"\bdb(?:\.[\w$]+|\[\"[\w$]+\"\]|\.getCollection\(['\"]\w+['\"]\)){0,3}\.(?:find"
+    r"|findOne|insert|insertOne|insertMany|update|updateOne|updateMany|replaceOne"
+    r"|delete|deleteOne|deleteMany|aggregate|count|countDocuments|distinct"
+    r"|findOneAndUpdate|findAndModify|save|remove|createUser|auth|changeUserPassword"
+    r"|updateUser)\("
 )
 _JSON_STRING = re.compile(
-    r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|\b-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b|/[^/\s,]+/[a-z]*|\b(?:true|false|null|ObjectId|ISODate|NumberLong|UUID)\b'
+    r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|\b-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b'
+    r"|/[^/\s,]+/[a-z]*|\b(?:true|false|null|ObjectId|ISODate|NumberLong|UUID)\b"
 )
 # Keys of a JSON query whose text value names a thing of the database, not of a person.
-_NAMES: Final = frozenset(
-    "find insert update delete aggregate count distinct collection index table tablename from localfield foreignfield as"
-    " operation command findandmodify getmore create drop listindexes size limit skip batchsize ordered multi upsert"
-    " key type analyzer field path sort order _index lsid $db readpreference mode level w singlebatch explain field_name".split()
+_NAMES: Final = word_set(
+    "find insert update delete aggregate count distinct collection index table tablenam"
+    "e from localfield foreignfield as"
+    " operation command findandmodify getmore create drop listindexes size limit skip b"
+    "atchsize ordered multi upsert"
+    " key type analyzer field path sort order _index lsid $db readpreference mode level"
+    " w singlebatch explain field_name"
 )
 
 
@@ -92,7 +123,7 @@ def find_flags(source: Source) -> Iterator[Finding]:
     if " -" in text or text.startswith("-") or "'-" in text or '"-' in text:
         for found in _FLAG.finditer(text):
             hit = classify_words(split_words(found[1]))
-            if hit is None or hit[0] not in ("secret", "personal") or len(found[1]) < 2:  # noqa: PLR2004
+            if hit is None or hit[0] not in ("secret", "personal") or len(found[1]) < 2:
                 continue
             start, end = found.span(2)
             if text[start] == "(":  # PowerShell: (ConvertTo-SecureString 'x' ...)
@@ -151,6 +182,7 @@ def find_store_commands(source: Source) -> Iterator[Finding]:
         if (
             lower[: found.start()].rstrip().endswith(("update", "alter", "merge"))
             or " where " in lower
+            or found[1].isupper()  # `AS EXPRESSLY SET FORTH IN THIS`
         ):
             continue
         start, end = found.span(2)
@@ -179,9 +211,14 @@ def find_store_commands(source: Source) -> Iterator[Finding]:
 
 
 _REDIS_VERB = re.compile(
-    r"\s*(?:SET|GET|SETEX|PSETEX|SETNX|GETSET|GETEX|GETDEL|APPEND|MSET|MSETNX|MGET|HSET|HGET|HMSET|HMGET|HSETNX|HDEL|HGETALL|LPUSH|RPUSH|LPOP|RPOP|LRANGE|LREM|LINSERT|SADD|SREM"
-    r"|SISMEMBER|SMEMBERS|ZADD|ZREM|ZSCORE|ZRANGE\w*|PUBLISH|SUBSCRIBE|XADD|XREAD|PFADD|GEOADD|EVAL|EVALSHA|DEL|UNLINK|EXISTS|EXPIRE|TTL|INCR|INCRBY|DECR|AUTH|HELLO|KEYS|SCAN|CONFIG|ACL|FT\.\w+|JSON\.\w+)"
-    r"(?=\s(?!\S+\s*(?:=|TO\b)|(?:SESSION|LOCAL|GLOBAL|TRANSACTION|NAMES|ROLE|TIME|SCHEMA|CHARACTER|CONSTRAINTS)(?=\s|;|$)))",
+    r"\s*(?:SET|GET|SETEX|PSETEX|SETNX|GETSET|GETEX|GETDEL|APPEND|MSET|MSETNX|MGET|HSET"
+    r"|HGET|HMSET|HMGET|HSETNX|HDEL|HGETALL|LPUSH|RPUSH|LPOP|RPOP|LRANGE|LREM|LINSERT"
+    r"|SADD|SREM"
+    r"|SISMEMBER|SMEMBERS|ZADD|ZREM|ZSCORE|ZRANGE\w*|PUBLISH|SUBSCRIBE|XADD|XREAD|PFADD"
+    r"|GEOADD|EVAL|EVALSHA|DEL|UNLINK|EXISTS|EXPIRE|TTL|INCR|INCRBY|DECR|AUTH|HELLO"
+    r"|KEYS|SCAN|CONFIG|ACL|FT\.\w+|JSON\.\w+)"
+    r"(?=\s(?!\S+\s*(?:=|TO\b)|(?:SESSION|LOCAL|GLOBAL|TRANSACTION|NAMES|ROLE|TIME"
+    r"|SCHEMA|CHARACTER|CONSTRAINTS)(?=\s|;|$)))",
     re.IGNORECASE,
 )
 
@@ -195,7 +232,8 @@ def find_redis_arguments(text: str) -> Iterator[Finding]:
     """Yield all arguments of a text that is Redis commands, one a line."""
     for line in re.finditer(r"[^\n]+", text):
         words = re.match(
-            r"\s*(?:[A-Za-z.]+(?:\s(?:SETUSER|SET|GET|LIST|INFO|CREATE|READ|ADD|LOAD|KILL|SETNAME)\b)?)",
+            r"\s*(?:[A-Za-z.]+(?:\s(?:SETUSER|SET|GET|LIST|INFO|CREATE|READ|ADD|LOAD"
+            r"|KILL|SETNAME)\b)?)",
             line.group(),
             re.IGNORECASE,
         )

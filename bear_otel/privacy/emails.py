@@ -6,25 +6,27 @@ import re
 from typing import TYPE_CHECKING
 
 from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.source import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bear_otel.privacy.source import Source
 
-_AT = re.compile(r"@|%(?:25)?40|\\u0040|&#64;|＠", re.IGNORECASE)
+_AT = re.compile(r"@|%(?:25)?40|\\u0040|&#64;|\uff20", re.IGNORECASE)
 # Read backwards from the sign, so that a long run without one costs nothing.
 _LOCAL_REVERSED = re.compile(
-    r"""(?:[A-Za-z0-9\u00c0-\u024f_!#$&*+/?^`{|}~.\-%]|(?<=\w)['’](?=\w)){1,64}|"[^"\n]{1,62}\"|[^\W\d_a-zA-Z][\w.\-]{0,63}"""
+    r"""(?:[A-Za-z0-9\u00c0-\u024f_!#$&*+/?^`{|}~.\-%]|(?<=\w)['\u2019](?=\w)){1,64}|"[^"\n]{1,62}\"|[^\W\d_a-zA-Z][\w.\-]{0,63}"""
 )
 # `scheme://user:secret@host` is no address; urls.py takes the user info.
 _USER_INFO = re.compile(r"://[^\s/?#\"'<>]{0,126}\Z")
 # The name before `<address>`: quoted, or capitalised words.
 _SHOWN_REVERSED = re.compile(
-    r"\"[^\"\n]{1,78}\"|(?:[\w'’.-]*[^\W\d_a-z][ ]){0,4}[\w'’.-]*[^\W\d_a-z](?![\w])"
+    r"\"[^\"\n]{1,78}\"|(?:[\w'\u2019.-]*[^\W\d_a-z][ ]){0,4}[\w'\u2019.-]*[^\W\d_a-z](?![\w])"
 )
 _DOMAIN = re.compile(
-    r"(?:[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.|%2e)){1,8}(?:xn--[a-z0-9-]{2,40}|[a-z]{2,24}(?![a-z0-9_])|[^\W\d_a-z]{2,24}(?![\w]))"
+    r"(?:[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.|%2e)){1,8}(?:xn--[a-z0-9-]{2,40}"
+    r"|[a-z]{2,24}(?![a-z0-9_])|[^\W\d_a-z]{2,24}(?![\w]))"
     r"|\[(?:\d{1,3}\.){3}\d{1,3}\]",
     re.IGNORECASE,
 )
@@ -34,19 +36,18 @@ _SPELT = re.compile(
     r"|\b[\w.+-]{2,64} at [\w-]{2,63} dot (?:com|org|net|de|io|co|uk|fr|edu|gov)\b",
     re.IGNORECASE,
 )
-# Last labels that are file or unit endings, and names of machines: `icon@2x.png`, `getty@tty1.service`.
-_NO_DOMAIN = frozenset(
-    """
-    png jpg jpeg gif svg webp ico css js mjs ts tsx jsx json html htm xml yml yaml toml lock txt log
-    service socket timer mount target slice scope device path conf cfg ini tgz gz zip whl jar war exe
-    dll map java kt scala cpp hpp rb php bak tmp csv pdf sql local localdomain internal cluster
-    """.split()
-)
+# Endings of files, units and machines: `icon@2x.png`, `getty@tty1.service`.
+_NO_DOMAIN = word_set("""
+    png jpg jpeg gif svg webp ico css js mjs ts tsx jsx json html htm xml yml yaml toml lock txt
+    log service socket timer mount target slice scope device path conf cfg ini tgz gz zip whl jar
+    war exe dll map java kt scala cpp hpp rb php bak tmp csv pdf sql local localdomain internal
+    cluster
+    """)
 
 
 def find_emails(source: Source) -> Iterator[Finding]:
     """Yield the e-mail addresses of a text."""
-    text, lower = source.text, source.lower
+    text = source.text
     for sign in _AT.finditer(text):
         domain = _DOMAIN.match(text, sign.end())
         if domain is None or _is_file(domain.group()):

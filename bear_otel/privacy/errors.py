@@ -1,4 +1,4 @@
-"""Find row values and user input inside the error texts of drivers, validators and Python itself."""
+"""Find row values and user input in the error texts of drivers, validators and Python itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _QUOTED: Final = (
     r"""(?:(?<![\w.])'((?:[^'\\]|\\.|''|'(?=\w)){0,4096})'|(?<!\w)"((?:[^"\\]|\\.){0,4096})\""""
-    r"""|b'([^']{0,4096})'|“([^”\n]{0,4096})”|‘([^’\n]{0,4096})’)"""
+    r"""|b'([^']{0,4096})'|“([^”\n]{0,4096})”|\u2018([^\u2019\n]{0,4096})\u2019)"""
 )
 
 
@@ -50,8 +50,18 @@ _SUBMITTED: Final = "submitted value"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_-]*|[^\w]*")  # an option, a type, a name of code
 # Each group that took part in a match is a value.
 _TEXTS: Final = (
-    _row("PostgreSQL key", "", signs=(")=(",), pattern=r"\([^()\n]{1,256}(?:\([^()\n]*\))?[^()\n]*\)=\(([^\n]{1,1024}?)(?:\)(?=[.,;]?(?:\s+(?:already|is|conflicts|still|does|in\s)|\s*$|\.|\n|\"|'))|\Z)"),
-    _row("PostgreSQL row", "failing", r"[Ff]ailing row contains \((.{1,4096}?)\)(?=\.?\s*(?:\n|$|\[)|\.)"),
+    _row(
+        "PostgreSQL key",
+        "",
+        signs=(")=(",),
+        pattern=r"\([^()\n]{1,256}(?:\([^()\n]*\))?[^()\n]*\)=\(([^\n]{1,1024}?)(?:\)(?=[.,;]?("
+        r"?:\s+(?:already|is|conflicts|still|does|in\s)|\s*$|\.|\n|\"|'))|\Z)",
+    ),
+    _row(
+        "PostgreSQL row",
+        "failing",
+        r"[Ff]ailing row contains \((.{1,4096}?)\)(?=\.?\s*(?:\n|$|\[)|\.)",
+    ),
     _row("PostgreSQL value", "invalid", r"invalid input (?:syntax|value) for [\w ]{1,48}: QUOTED"),
     _row("PostgreSQL value", "range", r"(?:value|range:?) QUOTED(?: is)?(?: out of range)?"),
     _row("PostgreSQL value", "malformed", r"malformed \w+ literal: QUOTED"),
@@ -68,11 +78,30 @@ _TEXTS: Final = (
     _row("Oracle row", "column", r"column values \((.{1,2048}?)\)(?=\s|$|\.)"),
     _row("MongoDB key", "dup", r"dup key: \{(.{1,4096}?)\}(?=[\s,'\"}]|$)"),
     _row("MongoDB key", "keyvalue", r"['\"]keyValue['\"]: ?\{(.{1,4096}?)\}"),
-    _row("SQLAlchemy parameters", "parameters", r"\[parameters: (.{1,16384}?)\](?=\s*(?:\n|$|\(Background)|\"|'|\\n)"),
-    _row("SQLAlchemy echo", "generated cached raw caching key", r"\[(?:generated in|cached since|no key|raw sql|caching disabled)[^\]\n]{0,80}\] ([({\[].{1,8192}?[)}\]])(?=\s*(?:\n|$))"),
-    _row("bound parameters", "param params parameters variables", r"\b(?:parameters|params|bind params?|bind variables|query params|with params?|sql_params|bound parameters)\b['\"]?\s?[:=]?\s?([\[({](?:[^\[\](){}]|[\[({][^\[\](){}]*[\])}]){1,8192}[\])}])"),
+    _row(
+        "SQLAlchemy parameters",
+        "parameters",
+        r"\[parameters: (.{1,16384}?)\](?=\s*(?:\n|$|\(Background)|\"|'|\\n)",
+    ),
+    _row(
+        "SQLAlchemy echo",
+        "generated cached raw caching key",
+        r"\[(?:generated in|cached since|no key|raw sql"
+        r"|caching disabled)[^\]\n]{0,80}\] ([({\[].{1,8192}?[)}\]])(?=\s*(?:\n|$))",
+    ),
+    _row(
+        "bound parameters",
+        "param params parameters variables",
+        r"\b(?:parameters|params|bind params?|bind variables|query params|with params?"
+        r"|sql_params|bound parameters)\b['\"]?\s?[:=]?\s?([\[({](?:[^\[\](){}]"
+        r"|[\[({][^\[\](){}]*[\])}]){1,8192}[\])}])",
+    ),
     _row("bound parameters", "args", r"; args=([\[({].{1,8192}?[\])}])(?=;|\s*$|\n)"),
-    _row("bound parameter", "binding", r"binding parameter \[[\w:, ]+\](?: as \[\w+\])? - \[([^\]\n]{0,1024})\]"),
+    _row(
+        "bound parameter",
+        "binding",
+        r"binding parameter \[[\w:, ]+\](?: as \[\w+\])? - \[([^\]\n]{0,1024})\]",
+    ),
     _row("bound parameter", "binding", r"binding parameter \(\d+:\w+\) <- \[([^\]\n]{0,1024})\]"),
     _row("bound parameter", "binding", r"[Ee]rror binding parameter \S+ - QUOTED"),
     _row("pydantic input", "input", r"\binput_value=(.{1,4096}?)(?=, input_type=|\Z)"),
@@ -80,34 +109,72 @@ _TEXTS: Final = (
     _row("validation input", "input", r'"input": ?(?:QUOTED|([\[{].{1,4096}?[\]}])(?=, ?"|\}))'),
     _row("JSON schema instance", "instance", r"On instance[^\n]*:\n\s+([^\n]{1,2048})"),
     _row("JSON schema value", "valid", r"\bvalue is not a valid [\w ]+: (\S+)$"),
-    _row("validation", "", r"QUOTED (?:(?:is|was) not (?:a\b|an\b|of\b|one\b|in\b|valid\b|recogni)|does not match|value must)", signs=_JUDGED),
+    _row(
+        "validation",
+        "",
+        r"QUOTED (?:(?:is|was) not (?:a\b|an\b|of\b|one\b|in\b|valid\b|recogni)"
+        r"|does not match|value must)",
+        signs=_JUDGED,
+    ),
     _row("conversion", "literal", r"invalid literal for [\w()]+(?: with base \d+)?: QUOTED"),
-    _row("conversion", "convert cast coerce", r"(?:[Cc]ould not|[Uu]nable to|failed to|cannot|can't) (?:convert|parse|decode|cast|deserialize|coerce)\b[\w ]{0,40}?:? ?QUOTED"),
+    _row(
+        "conversion",
+        "convert cast coerce",
+        r"(?:[Cc]ould not|[Uu]nable to|failed to|cannot|can't) (?:convert|parse|decode"
+        r"|cast|deserialize|coerce)\b[\w ]{0,40}?:? ?QUOTED",
+    ),
     _row("conversion", "isoformat", r"Invalid isoformat string: QUOTED"),
     _row("conversion", "data", r"time data QUOTED"),
     _row("conversion", "numberformatexception", r'For input string: "([^"\n]{0,512})"'),
     _row("conversion", "unconverted", r"unconverted data remains: (\S+)"),
     _row("conversion", "invalid", r"[Ii]nvalid value:? QUOTED"),
-    _row("conversion", "parse decode deserialize read", r"(?:[Cc]ould not|[Uu]nable to|[Ff]ailed to|[Cc]annot|[Cc]an't) (?:parse|decode|deserialize|read)\b[\w ]{0,40}?:? ?QUOTED"),
+    _row(
+        "conversion",
+        "parse decode deserialize read",
+        r"(?:[Cc]ould not|[Uu]nable to|[Ff]ailed to|[Cc]annot|[Cc]an't) (?:parse|decode"
+        r"|deserialize|read)\b[\w ]{0,40}?:? ?QUOTED",
+    ),
     _row("MySQL column", "unknown", r"Unknown column \\?'([^'\n]{1,256}?)\\?' in \\?'where clause"),
     _row(
         _SUBMITTED,
-        "value values string received got given input rejected actual found literal text argument data contains",
-        r"(?:value|values|string|received|got|given|input|rejected|actual|found|literal|text|argument|data|contains)"
+        "value values string received got given input rejected actual found literal tex"
+        "t argument data contains",
+        r"(?:value|values|string|received|got|given|input|rejected|actual|found|literal"
+        r"|text|argument|data|contains)"
         r"(?: is| was| of)?(?:: ?| )\[?QUOTED",
     ),
     _row("bound parameter", "bind binds bound", r"\b(?:binds?|bound)(?: values?)?: ?QUOTED"),
     _row(_SUBMITTED, "value values rejected", r"(?:value|values|rejected) \[([^\]\n]{1,512})\]"),
-    _row("API key", "provided", r"(?:key|token|password|credentials?|secret) provided: ([^\s'\",]{4,512})", "token"),
+    _row(
+        "API key",
+        "provided",
+        r"(?:key|token|password|credentials?|secret) provided: ([^\s'\",]{4,512})",
+        "token",
+    ),
     _row("Access denied", "user", r"for user:? QUOTED", "user"),
     _row("MySQL user", "user", r"'([^'\n]{1,64})'@'[^'\n]*'", "user"),
     _row("pipeline command", "pipeline", r"Command # \d+ \(([^\n]{1,1024}?)\) of pipeline"),
-    _row("Kafka record", "consumerrecord", r"\b(?:key|value) ?= ?(b?'(?:[^'\\]|\\.)*'|b?\"(?:[^\"\\]|\\.)*\")"),
+    _row(
+        "Kafka record",
+        "consumerrecord",
+        r"\b(?:key|value) ?= ?(b?'(?:[^'\\]|\\.)*'|b?\"(?:[^\"\\]|\\.)*\")",
+    ),
     _row("DynamoDB item", "s", r"\{'S': '([^']{0,1024})'\}"),
     _row("DynamoDB item", "s", r'\{"S": ?"([^"]{0,1024})"\}'),
-    _row("LDAP name", "dc ou", r"\b(?:uid|UID|cn|CN|mail|sAMAccountName)=([^,\n=+]{1,64})(?=,\s?(?:ou|OU|dc|DC|o|O|cn|CN)=)", "user"),
-    _row("LDAP filter", "uid cn mail samaccountname userprincipalname givenname sn", r"\((?:uid|mail|cn|sAMAccountName|userPrincipalName|givenName|sn)=([^()*\n]{1,128})\)", "user"),
-)  # fmt: skip
+    _row(
+        "LDAP name",
+        "dc ou",
+        r"\b(?:uid|UID|cn|CN|mail|sAMAccountName)=([^,\n=+]{1,64})(?=,\s?(?:ou|OU|dc|DC"
+        r"|o|O|cn|CN)=)",
+        "user",
+    ),
+    _row(
+        "LDAP filter",
+        "uid cn mail samaccountname userprincipalname givenname sn",
+        r"\((?:uid|mail|cn|sAMAccountName|userPrincipalName|givenName|sn)=([^()*\n]{1,128})\)",
+        "user",
+    ),
+)
 ERROR_WORDS: Final = frozenset().union(*(row.words for row in _TEXTS))
 
 

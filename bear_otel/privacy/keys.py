@@ -19,9 +19,23 @@ from bear_otel.privacy.markers import masked
 from bear_otel.privacy.words import META, NEUTRAL, PHRASES, STRONG
 
 KeyClass = Literal[
-    "keep", "scan", "secret", "personal", "likely", "geo", "ip", "url", "query", "fragment", "sql",
-    "command", "trace", "content", "header", "environment",
-]  # fmt: skip
+    "keep",
+    "scan",
+    "secret",
+    "personal",
+    "likely",
+    "geo",
+    "ip",
+    "url",
+    "query",
+    "fragment",
+    "sql",
+    "command",
+    "trace",
+    "content",
+    "header",
+    "environment",
+]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LONGEST_KEY: Final = 128

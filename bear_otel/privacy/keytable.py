@@ -1,8 +1,10 @@
-"""List the attribute keys of the semantic conventions that may hold something personal or secret."""
+"""List the semantic conventions' attribute keys, by what their values may hold."""
 
 from __future__ import annotations
 
 from typing import Final
+
+from bear_otel.privacy.source import word_set
 
 # class, or class and kind, then the keys. `keep` holds keys whose words would mislead the word
 # rules; every other key of a known namespace is kept without being listed.
@@ -48,11 +50,14 @@ _BY_CLASS: Final[dict[str, str]] = {
         " gen_ai.evaluation.explanation"
     ),
     "scan": (
-        "destination.address network.local.address net.host.ip net.sock.host.addr host.ip k8s.pod.ip"
-        " hw.network.logical_addresses error.message enduser.scope log.record.original otel.status_description"
+        "destination.address network.local.address net.host.ip net.sock.host.addr host."
+        "ip k8s.pod.ip"
+        " hw.network.logical_addresses error.message enduser.scope log.record.original "
+        "otel.status_description"
         " db.connection_string db.elasticsearch.path_parts graphql.document"
         " tls.client.certificate_chain tls.client.subject tls.client.issuer"
-        " vcs.change.title vcs.ref.head.name vcs.owner.name profile.comment rpc.jsonrpc.error_message"
+        " vcs.change.title vcs.ref.head.name vcs.owner.name profile.comment rpc.jsonrpc"
+        ".error_message"
         " feature_flag.error.message feature_flag.evaluation.error.message file.path file.directory"
         " log.file.path log.file.path_resolved log.file.name process.executable.path"
         " process.working_directory cloudevents.event_subject aws.s3.key aws.s3.copy_source"
@@ -82,59 +87,55 @@ PREFIXES: Final[dict[str, tuple[str, str]]] = {
     "process.environment_variable.": ("environment", ""),
 }
 
-# Keys, or the beginnings of keys (with a dot at the end), whose values come from the platform or from
-# a short list of words: only unmistakable formats are looked for.
+# Keys, or the beginnings of keys (with a dot at the end), whose values come from the platform or
+# from a short list of words: only unmistakable formats are looked for.
 _KEPT: Final = """
-    http.request.method http.response.status_code http.route http.method http.status_code http.scheme
-    http.flavor http.request.method_original http.request.body.size http.response.body.size
-    http.request.size http.response.size http.request.resend_count http.connection.state
-    http.server_name http.host http.user_agent
-    url.scheme url.domain url.extension url.port url.subdomain url.top_level_domain
-    url.registered_domain
-    network.protocol. network.transport network.type network.io. network.peer.port network.local.port
-    network.connection. network.interface. network.carrier.name network.carrier.mcc network.carrier.mnc
-    net.transport net.peer.port net.host.port net.peer.name net.host.name net.protocol. net.sock.family
-    net.sock.peer.name
-    server. client.port source.port destination.port peer.service
-    db.system db.system.name db.operation db.operation.name db.operation.batch.size db.collection.name
-    db.namespace db.name db.sql.table db.query.summary db.response. db.client. db.instance.id
-    db.stored_procedure.name db.cassandra. db.cosmosdb. db.redis.database_index db.mongodb.collection
-    db.mssql.instance_name db.jdbc. db.user db.elasticsearch.cluster.name db.elasticsearch.node.name
-    rpc.system rpc.system.name rpc.service rpc.method rpc.grpc.status_code rpc.response.status_code
-    rpc.message. rpc.connect_rpc.error_code rpc.jsonrpc.version rpc.jsonrpc.error_code
-    messaging.system messaging.operation messaging.operation. messaging.destination.
-    messaging.destination_publish. messaging.batch. messaging.consumer. messaging.kafka.offset
-    messaging.kafka.message.offset messaging.kafka.message.tombstone messaging.kafka.destination.
-    messaging.kafka.consumer. messaging.kafka.cluster. messaging.message.body. messaging.message.id
+    http.request.method http.response.status_code http.route http.method http.status_code
+    http.scheme http.flavor http.request.method_original http.request.body.size
+    http.response.body.size http.request.size http.response.size http.request.resend_count
+    http.connection.state http.server_name http.host http.user_agent url.scheme url.domain
+    url.extension url.port url.subdomain url.top_level_domain url.registered_domain
+    network.protocol. network.transport network.type network.io. network.peer.port
+    network.local.port network.connection. network.interface. network.carrier.name
+    network.carrier.mcc network.carrier.mnc net.transport net.peer.port net.host.port
+    net.peer.name net.host.name net.protocol. net.sock.family net.sock.peer.name server.
+    client.port source.port destination.port peer.service db.system db.system.name db.operation
+    db.operation.name db.operation.batch.size db.collection.name db.namespace db.name db.sql.table
+    db.query.summary db.response. db.client. db.instance.id db.stored_procedure.name db.cassandra.
+    db.cosmosdb. db.redis.database_index db.mongodb.collection db.mssql.instance_name db.jdbc.
+    db.user db.elasticsearch.cluster.name db.elasticsearch.node.name rpc.system rpc.system.name
+    rpc.service rpc.method rpc.grpc.status_code rpc.response.status_code rpc.message.
+    rpc.connect_rpc.error_code rpc.jsonrpc.version rpc.jsonrpc.error_code messaging.system
+    messaging.operation messaging.operation. messaging.destination. messaging.destination_publish.
+    messaging.batch. messaging.consumer. messaging.kafka.offset messaging.kafka.message.offset
+    messaging.kafka.message.tombstone messaging.kafka.destination. messaging.kafka.consumer.
+    messaging.kafka.cluster. messaging.message.body. messaging.message.id
     messaging.message.envelope. messaging.client.id messaging.eventhubs. messaging.rabbitmq.
-    messaging.servicebus.
-    service. telemetry. deployment. otel.scope. otel.library. otel.status_code otel.component.
-    otel.span. otel.event.
-    k8s. container.id container.name container.image. container.runtime container.runtime.
-    container.cpu. container.csi. cloud. os. oci. openshift. heroku. faas. gcp. azure. aws. az.
-    cpu. cpython. system. jvm. v8js. nodejs. dotnet. aspnetcore. kestrel. signalr. go. hw. disk. zos.
-    linux. mainframe. nfs. oracle. oracle_cloud. pprof. webengine. thread. cicd. test. artifact.
-    security_rule. vcs.repository. vcs.ref. vcs.change. vcs.provider. vcs.revision_delta. vcs.line_change.
-    host.name host.id host.type host.arch host.image. host.cpu.
-    process.pid process.parent_pid process.vpid process.runtime. process.executable.name
-    process.executable.build_id. process.context_switch. process.cpu. process.paging. process.state
-    process.status process.creation. process.exit. process.interactive process.args_count
-    process.group_leader. process.session_leader. process.linux. process.user.id
-    process.real_user.id process.saved_user.id
-    code.function code.function.name code.namespace code.line. code.lineno code.column
-    code.column.number
-    error.type event.name exception.type exception.escaped log.iostream log.record.uid
-    user_agent. user.roles enduser.role file.owner.id file.group. file.size file.extension file.mode
+    messaging.servicebus. service. telemetry. deployment. otel.scope. otel.library.
+    otel.status_code otel.component. otel.span. otel.event. k8s. container.id container.name
+    container.image. container.runtime container.runtime. container.cpu. container.csi. cloud. os.
+    oci. openshift. heroku. faas. gcp. azure. aws. az. cpu. cpython. system. jvm. v8js. nodejs.
+    dotnet. aspnetcore. kestrel. signalr. go. hw. disk. zos. linux. mainframe. nfs. oracle.
+    oracle_cloud. pprof. webengine. thread. cicd. test. artifact. security_rule. vcs.repository.
+    vcs.ref. vcs.change. vcs.provider. vcs.revision_delta. vcs.line_change. host.name host.id
+    host.type host.arch host.image. host.cpu. process.pid process.parent_pid process.vpid
+    process.runtime. process.executable.name process.executable.build_id. process.context_switch.
+    process.cpu. process.paging. process.state process.status process.creation. process.exit.
+    process.interactive process.args_count process.group_leader. process.session_leader.
+    process.linux. process.user.id process.real_user.id process.saved_user.id code.function
+    code.function.name code.namespace code.line. code.lineno code.column code.column.number
+    error.type event.name exception.type exception.escaped log.iostream log.record.uid user_agent.
+    user.roles enduser.role file.owner.id file.group. file.size file.extension file.mode
     gen_ai.operation.name gen_ai.system gen_ai.provider.name gen_ai.request. gen_ai.response.
     gen_ai.usage. gen_ai.token. gen_ai.output.type gen_ai.agent.id gen_ai.agent.name
     gen_ai.agent.version gen_ai.tool.name gen_ai.tool.type gen_ai.tool.call.id gen_ai.embeddings.
     gen_ai.data_source. gen_ai.openai. gen_ai.workflow. gen_ai.prompt.name gen_ai.evaluation.name
-    gen_ai.evaluation.score. openai. mcp.method. mcp.protocol. mcp.session.id
-    feature_flag.key feature_flag.provider. feature_flag.variant feature_flag.result.variant
-    feature_flag.result.reason feature_flag.set. feature_flag.version
-    graphql.operation. browser.brands browser.mobile browser.platform browser.language
-    browser.web_vital. dns. tls. jsonrpc. geo.continent. geo.country. geo.region. geo.locality.
-    cassandra. elasticsearch. state pool. peer. profile.frame. message. opentracing. bear.
+    gen_ai.evaluation.score. openai. mcp.method. mcp.protocol. mcp.session.id feature_flag.key
+    feature_flag.provider. feature_flag.variant feature_flag.result.variant
+    feature_flag.result.reason feature_flag.set. feature_flag.version graphql.operation.
+    browser.brands browser.mobile browser.platform browser.language browser.web_vital. dns. tls.
+    jsonrpc. geo.continent. geo.country. geo.region. geo.locality. cassandra. elasticsearch. state
+    pool. peer. profile.frame. message. opentracing. bear.
 """
 KEPT: Final = frozenset(_KEPT.split())
 
@@ -148,19 +149,15 @@ NAMESPACES: Final = frozenset(
 
 # What people and models say to each other: the conventions' keys, and those of the libraries that
 # had their own first.
-CONTENT_ROOTS: Final = frozenset(
-    """
-    gen_ai llm ai openai anthropic langchain langsmith langgraph traceloop langfuse openinference crewai
-    haystack llamaindex pydantic_ai input output message tool retrieval reranker embedding document
-    mcp agent completion prompt lk vertexai bedrock
-    """.split()
-)
-CONTENT_ENDS: Final = frozenset(
-    """
+CONTENT_ROOTS: Final = word_set("""
+    gen_ai llm ai openai anthropic langchain langsmith langgraph traceloop langfuse openinference
+    crewai haystack llamaindex pydantic_ai input output message tool retrieval reranker embedding
+    document mcp agent completion prompt lk vertexai bedrock
+    """)
+CONTENT_ENDS: Final = word_set("""
     prompt prompts completion completions content contents messages input output inputs outputs
     input_messages output_messages system_instructions instructions arguments args result results
     documents text query response reasoning variables parameters thinking transcript answer question
     value user_message assistant_message final_result tool_arguments tool_response object json
     all_messages all_messages_events page_content embedding_text refusal system
-    """.split()
-)
+    """)

@@ -1,4 +1,4 @@
-"""Name what was found: the kinds, their constant markers, and the text that counts as clean already."""
+"""Name what was found: the kinds and their constant markers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def marker(kind: str) -> str:
 
 
 def is_clean(text: str) -> bool:
-    """Say whether the text is one marker or one pseudonym, so that scrubbing twice changes nothing."""
+    """Say whether the text is one marker or one pseudonym."""
     return _CLEAN.fullmatch(text) is not None
 
 

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 _DOTTED = re.compile(r"\d\.\d{1,3}\.\d")
 _IPV4 = re.compile(
-    r"(?<![\w.])(?<![\w)]-)((?:\d{1,3}\.){3})(\d{1,3})(?![\w])(?!\.\d|\.\w|-[A-Za-z])"
+    r"(?<![\w.])(?<![\w)]-)((?:\d{1,3}\.){3})(\d{1,3})(?![\w])(?!\.\d|\.\w|-[A-Za-z]|-\d{1,3}(?![\d.]))"
 )
 _COLONS = re.compile(r"::|:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(
-    r"(?<![\w:.])((?:[0-9A-Fa-f]{1,4}:){1,7}:?(?:[0-9A-Fa-f]{1,4}:){0,6}|::(?:[0-9A-Fa-f]{1,4}:){0,6})"
+    r"(?<![\w:.])((?:[0-9A-Fa-f]{1,4}:){1,7}:?(?:[0-9A-Fa-f]{1,4}:){0,6}"
+    r"|::(?:[0-9A-Fa-f]{1,4}:){0,6})"
     r"((?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{1,4})?(%[\w.]{1,16})?(?![\w:])(?!\.\d)"
 )
 _PAIRS = re.compile(r"[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]")
@@ -30,12 +31,15 @@ _MAC = re.compile(
 )
 # What stands before a version, a product or an object identifier of the same shape.
 _VERSION_BEFORE = re.compile(
-    r"(?:versions?|ver|release|rel|build|firmware|revision|rev|sdk|api|driver|upgrad\w+|to|oid|section|chapter|§)"
-    r"""["']?\s?[=:]?\s?["'v]?$|==\s?$|>=\s?$|<=\s?$|~=\s?$|[\^~@]$|(?:^|[\s(;,\"'])[A-Za-z][\w. -]{0,24}/$|[-_]v?$|\bv\.?\s?$""",
+    r"(?:versions?|ver|release|rel|build|firmware|revision|rev|sdk|api|driver|upgrad\w+"
+    r"|to|oid|section|chapter|§)"
+    r"""["']?\s?[=:]?\s?["'v]?$|==\s?$|>=\s?$|<=\s?$|~=\s?$|[\^~@]$|[-_]v?$|\bv\.?\s?$"""
+    r"""|(?:^|[\s(;,"'])[A-Za-z][\w. -]{0,24}/$""",
     re.IGNORECASE,
 )
 _NOT_VERSION = re.compile(
-    r"(?:addr|address|ip|host|connect\w*|from|moved|redirect\w*)\s(?:to|from)?\s?$|\bconnect(?:ing|ed|ion)? to $|\bip[ =:/]",
+    r"(?:addr|address|ip|host|connect\w*|from|moved|redirect\w*)\s(?:to|from)?\s?$"
+    r"|\bconnect(?:ing|ed|ion)? to $|\bip[ =:/]",
     re.IGNORECASE,
 )
 _PERSON_BEFORE = re.compile(
@@ -72,7 +76,7 @@ def find_addresses(source: Source) -> Iterator[Finding]:
         return
     for found in _MAC.finditer(text):
         digits = re.sub(r"[:.-]", "", found.group())
-        if len(set(digits)) > 2 and not (found[1] is None and digits.isdigit()):  # noqa: PLR2004
+        if len(set(digits)) > 2 and not (found[1] is None and digits.isdigit()):
             yield Finding(found.start(), found.end(), "mac", "MAC address")
 
 
@@ -87,7 +91,7 @@ def _keeps(address: str, before: str) -> bool:
 def shorten_ipv4(address: str) -> str | None:
     """Return the /24 network of an address, or None if it is none."""
     parts = address.split(".")
-    if len(parts) != 4 or any(not p.isdigit() or int(p) > 255 for p in parts):  # noqa: PLR2004
+    if len(parts) != 4 or any(not p.isdigit() or int(p) > 255 for p in parts):
         return None
     return ".".join([*parts[:3], "0"])
 
@@ -106,7 +110,7 @@ def shorten_ipv6(address: str) -> str | None:
 
 
 def shorten_client(address: str) -> str | None:
-    """Return a client's address shortened, with its port; None if it is none, or the own machine's."""
+    """Return a client's address shortened, with its port; None for anything else."""
     text, tail = address, ""
     if text.startswith("["):
         text, _, tail = text[1:].partition("]")

@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
 # Digits first, since few stretches of a text begin with one; what stands before is looked up.
 _TOKEN = re.compile(r"\d[\dA-Za-z./+\-]{4,64}")
-_GROUPS = re.compile(r"\d[\d .()/\-–_+%\u00a0\u2009\u2011]{5,48}\d")
+_GROUPS = re.compile(r"\d[\d .()/\-\u2013_+%\u00a0\u2009\u2011]{5,48}\d")
 _LETTERS_BACK = re.compile(r"-?[A-Za-z]{1,6}(?![\w./@-])")
 _HONG_KONG = re.compile(r"\d{6}\([0-9A]\)(?<=[A-Z]\d{6}...)")
 # A date, a fraction, an IP address: digits with separators that are no number of a person.
 _NO_NUMBER = re.compile(
-    r"(?:19|20)\d\d([-/.])\d\d\1\d\d(?: \d{1,2})?|\d+\.\d+|\d{1,3}(?:\.\d{1,3}){3}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)?\d\d(?: \d{1,2})?"
+    r"(?:19|20)\d\d([-/.])\d\d\1\d\d(?: \d{1,2})?|\d+\.\d+|\d{1,3}(?:\.\d{1,3}){3}"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)?\d\d(?: \d{1,2})?"
 )
 # A weak number stays behind a key that names something else.
 _OTHER_KEY = re.compile(
-    r"(?:id|ids|key|count|size|bytes|offset|seq|sequence|number|num|no|ref|reference|order|invoice|sku|version|ts|time"
-    r"|timestamp|epoch|duration|ns|ms|us|total|amount|length|hash|code|block|row|rows|page|build|revision|ticket|case"
-    r"|batch|lot|serial|tracking|ean|isbn|gtin|upc|asin|job|run|trace|span|request|session|transaction|tx|lsn|xid|port)"
+    r"(?:id|ids|key|count|size|bytes|offset|seq|sequence|number|num|no|ref|reference"
+    r"|order|invoice|sku|version|ts|time"
+    r"|timestamp|epoch|duration|ns|ms|us|total|amount|length|hash|code|block|row|rows"
+    r"|page|build|revision|ticket|case"
+    r"|batch|lot|serial|tracking|ean|isbn|gtin|upc|asin|job|run|trace|span|request"
+    r"|session|transaction|tx|lsn|xid|port)"
     r"""["']?\s?(?:[=:#]|is|nr|no\.?|number)?\s{0,2}["'#]?$""",
     re.IGNORECASE,
 )
@@ -35,7 +39,10 @@ _PHONES: Final = tuple(
     re.compile(pattern)
     for pattern in (
         # international: plus and country code
-        r"(?<![\w+.=*/-])(?:\(\+[1-9]\d{0,2}\)|\+[1-9]\d{0,3})(?:[ ().\-/\u00a0\u2011–]{0,3}\d){5,14}(?!\w)(?![.:]\d)",
+        (
+            r"(?<![\w+.=*/-])(?:\(\+[1-9]\d{0,2}\)"
+            r"|\+[1-9]\d{0,3})(?:[ ().\-/\u00a0\u2011\u2013]{0,3}\d){5,14}(?!\w)(?![.:]\d)"
+        ),
         r"(?<=[=:/\-])\+[1-9]\d{0,3}(?:[ ().\-/]{0,2}\d){8,13}(?!\w)",
         r"(?<=%2[Bb])[1-9]\d{7,14}(?!\w)",
         # international with 00, in groups
@@ -50,7 +57,7 @@ _PHONES: Final = tuple(
         r"(?<![\w.+/:,-])0[1-9]\d{1,3}[ \-/]\d{3,4}[ -]?\d{3,4}(?:[ -]\d{1,4})?(?!\w)(?![.:-]\d)",
         r"(?<![\w.+/:,-])0[1-9]\d{1,3}[ /]\d{5,9}(?!\w)(?![.:-]\d)",
     )
-)  # fmt: skip
+)
 _TEL_URI = re.compile(
     r"\b(?:tel|sms|callto|whatsapp|wa\.me)[:/]{1,3}(\+?[\d().\-]{6,20})", re.IGNORECASE
 )
@@ -68,9 +75,9 @@ def find_numbers(source: Source) -> Iterator[Finding]:
     for found in _GROUPS.finditer(text):
         start, end = _trimmed(text, *found.span())
         run = text[start:end]
-        if end - start < 8 or _NO_NUMBER.fullmatch(run):  # noqa: PLR2004
+        if end - start < 8 or _NO_NUMBER.fullmatch(run):
             continue
-        if end - start > 12:  # noqa: PLR2004
+        if end - start > 12:
             yield from cards_within(text, start, end)
         before = text[start - 1 : start]
         if run.isdigit() and before not in ("+", "(") and text[start - 3 : start].upper() != "%2B":
@@ -101,7 +108,7 @@ def _tokens(text: str) -> Iterator[Finding]:
     """Yield national numbers without blanks."""
     for found in _TOKEN.finditer(text):
         start = found.start()
-        if found.end() - start > 26:  # noqa: PLR2004 a path, a hash
+        if found.end() - start > 26:
             continue
         before = text[start - 1 : start]
         if before.isalpha() or before == "-":
@@ -113,7 +120,7 @@ def _tokens(text: str) -> Iterator[Finding]:
             continue
         candidate = text[start : found.end()].rstrip("./-+")
         end = start + len(candidate)
-        if len(candidate) > 20 or text[end : end + 1].isalnum():  # noqa: PLR2004
+        if len(candidate) > 20 or text[end : end + 1].isalnum():
             continue
         shape = national_id(candidate)
         if shape is None:
@@ -135,8 +142,8 @@ def _grouped(text: str, start: int, end: int) -> Iterator[Finding]:
         for found in pattern.finditer(text, start, end):
             number = found.group()
             digits = sum(c.isdigit() for c in number)
-            if digits > 15 or _DATE_LIKE.search(number):  # noqa: PLR2004 E.164 allows fifteen
+            if digits > 15 or _DATE_LIKE.search(number):
                 continue
-            if digits < 10 and number.lstrip("+").isdigit():  # noqa: PLR2004 a signed number
+            if digits < 10 and number.lstrip("+").isdigit():
                 continue
             yield Finding(*found.span(), "phone", "phone number")

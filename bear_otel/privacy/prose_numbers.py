@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.shapes import DATE, digit_count
-from bear_otel.privacy.source import alternatives, first_words
+from bear_otel.privacy.source import alternatives, first_words, word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,35 +15,39 @@ if TYPE_CHECKING:
     from bear_otel.privacy.source import Source
 
 _PHONE_PHRASES: Final = """
-    phone, telephone, tele, tel, mobile, cell, cellphone, fax, call, called, caller, calling, dial, dialed,
-    dialled, dialing, sms, whatsapp, text, texted, ring, rang, msisdn, telefon, telefonnummer, handy,
-    handynummer, mobil, mobilnummer, mobiltelefon, rufnummer, téléphone, tél, teléfono, telefono, móvil,
-    movil, cellulare, telefone, celular, telefoon, puhelin, telefonu, телефон, телефона, тел, τηλέφωνο,
-    τηλ, contact, reach, reached, anruf, anrufer, appel, portable, llamada
+    phone, telephone, tele, tel, mobile, cell, cellphone, fax, call, called, caller, calling,
+    dial, dialed, dialled, dialing, sms, whatsapp, text, texted, ring, rang, msisdn, telefon,
+    telefonnummer, handy, handynummer, mobil, mobilnummer, mobiltelefon, rufnummer, téléphone,
+    tél, teléfono, telefono, móvil, movil, cellulare, telefone, celular, telefoon, puhelin,
+    telefonu, телефон, телефона, тел, τηλέφωνο, τηλ, contact, reach, reached, anruf, anrufer,
+    appel, portable, llamada
 """
 PHONE_WORDS: Final = first_words(_PHONE_PHRASES)
 _PHONE = re.compile(
     rf"\b(?:{alternatives(_PHONE_PHRASES)})\b\.?"
-    r"(?:[ \t]?(?:number|no\.?|nr\.?|num\.?|is|was|at|to|on|from|me|us|him|her|them|sent|#|:|=|ist|de|du"
+    r"(?:[ \t]?(?:number|no\.?|nr\.?|num\.?|is|was|at|to|on|from|me|us|him|her|them"
+    r"|sent|#|:|ist|de|du"
     r"|the|customer|user|unter|via|back)){0,4}[ \t]?"
-    r"([+(]{0,2}\d[\d ()./\u00a0\-–]{5,22}\d)(?!\w)",
+    r"([+(]{0,2}\d[\d ()./\u00a0\-\u2013]{5,22}\d)(?!\w)",
     re.IGNORECASE,
 )
 PHONE_STEMS: Final = frozenset(("电话", "手机", "電話", "携帯", "전화", "휴대폰", "联系"))
 _PHONE_STEM = re.compile(rf"(?:{'|'.join(PHONE_STEMS)})[^\d\n+]{{0,8}}(\+?\d[\d -]{{7,16}}\d)")
 _ID_PHRASES: Final = """
-    ssn, social security, sin, nino, national insurance, nhs, tax id, taxpayer id, taxpayer identification,
-    tin, itin, steuer-id, steuer id, steuerid, steueridentifikationsnummer, steuernummer,
-    steuerliche identifikationsnummer, sozialversicherungsnummer, rentenversicherungsnummer, ahv, passport,
-    reisepass, passeport, pasaporte, passaporto, paszport, паспорт, паспорта, personalausweis,
-    personalausweisnummer, ausweisnummer, driver's license, drivers license, driver license,
-    driving licence, driving license, license plate, licence plate, number plate, kennzeichen, national id,
+    ssn, social security, sin, nino, national insurance, nhs, tax id, taxpayer id,
+    taxpayer identification, tin, itin, steuer-id, steuer id, steuerid,
+    steueridentifikationsnummer, steuernummer, steuerliche identifikationsnummer,
+    sozialversicherungsnummer, rentenversicherungsnummer, ahv, passport, reisepass, passeport,
+    pasaporte, passaporto, paszport, паспорт, паспорта, personalausweis, personalausweisnummer,
+    ausweisnummer, driver's license, drivers license, driver license, driving licence,
+    driving license, license plate, licence plate, number plate, kennzeichen, national id,
     identity card, dni, nie, nif, nir, insee, sécurité sociale, securite sociale, codice fiscale,
-    cpf, cnpj, rg, aadhaar, aadhar, pan, pan card, pesel, bsn, personnummer, fødselsnummer, fodselsnummer,
-    cpr, hetu, henkilötunnus, curp, rut, cuit, cuil, nric, mrn, medicare, medical record, patient, tfn,
-    tax file, emirates id, iqama, cnp, egn, oib, jmbg, amka, kimlik, снилс, инн, my number, mynumber, imei,
-    imsi, iccid, vin, policy, member, membership, insurance, employee, customer, kunde, kunden, patienten,
-    student, citizen, resident, voter, visa
+    cpf, cnpj, rg, aadhaar, aadhar, pan, pan card, pesel, bsn, personnummer, fødselsnummer,
+    fodselsnummer, cpr, hetu, henkilötunnus, curp, rut, cuit, cuil, nric, mrn, medicare,
+    medical record, patient, tfn, tax file, emirates id, iqama, cnp, egn, oib, jmbg, amka, kimlik,
+    снилс, инн, my number, mynumber, imei, imsi, iccid, vin, policy, member, membership,
+    insurance, employee, customer, kunde, kunden, patienten, student, citizen, resident, voter,
+    visa
 """
 _ACCOUNT_PHRASES: Final = "account, acct, bank account, routing, sort code, konto, kontonummer"
 ID_WORDS: Final = first_words(_ID_PHRASES) | first_words(_ACCOUNT_PHRASES)
@@ -56,22 +60,22 @@ _GROUPS: Final = (
 )
 _ID = re.compile(
     rf"\b({alternatives(_ID_PHRASES + ',' + _ACCOUNT_PHRASES)})\b"
-    r"(?:[ \t]?(?:number|no\.?|nr\.?|num\.?|nummer|id|is|was|card|código|numero|número|numéro|#|:|=|ist|es|est"
+    r"(?:[ \t]?(?:number|no\.?|nr\.?|num\.?|nummer|id|is|was|card|código|numero|número"
+    r"|numéro|#|:|=|ist|es|est"
     r"|plate|record|ending)){0,4}[ \t:#]?[ \t]?" + _GROUPS,
     re.IGNORECASE,
 )
 # Words that need `number`, `no` or `#` behind them before a number is a person's.
-_LOOSE: Final = frozenset(
-    """
+_LOOSE: Final = word_set("""
     account acct routing policy member membership insurance employee customer kunde kunden patient
     patienten student citizen resident voter visa sin tin vin nie rut pan rg konto
-    """.split()
-)
+    """)
 _NUMBERED = re.compile(r"number|\bno\b|\bnr\b|num|#|nummer|\bid\b", re.IGNORECASE)
 _BIRTH_PHRASES: Final = """
-    born, dob, birth date, birthdate, birthday, date of birth, geboren, geb, geburtsdatum, geburtstag,
-    né, née, naissance, nacido, nacida, nacimiento, nato, nata, nascita, nascido, nascida, nascimento,
-    geboortedatum, född, født, syntynyt, urodzony, urodzona, narozen, narozena, родился, родилась, рождения
+    born, dob, birth date, birthdate, birthday, date of birth, geboren, geb, geburtsdatum,
+    geburtstag, né, née, naissance, nacido, nacida, nacimiento, nato, nata, nascita, nascido,
+    nascida, nascimento, geboortedatum, född, født, syntynyt, urodzony, urodzona, narozen,
+    narozena, родился, родилась, рождения
 """
 BIRTH_WORDS: Final = first_words(_BIRTH_PHRASES)
 _BIRTH = re.compile(
@@ -85,7 +89,7 @@ def find_phones_in_prose(source: Source) -> Iterator[Finding]:
     """Yield phone numbers behind a word such as `call`."""
     for place in source.places(PHONE_WORDS):
         found = _PHONE.match(source.text, place)
-        if found and 7 <= digit_count(found[1]) <= 15 and not DATE.fullmatch(found[1]):  # noqa: PLR2004
+        if found and 7 <= digit_count(found[1]) <= 15 and not DATE.fullmatch(found[1]):
             yield Finding(*found.span(1), "phone", "sentence: phone")
     for place in source.places(PHONE_STEMS):
         found = _PHONE_STEM.match(source.text, place)
@@ -97,7 +101,7 @@ def find_ids_in_prose(source: Source) -> Iterator[Finding]:
     """Yield identity and account numbers behind their name."""
     for place in source.places(ID_WORDS):
         found = _ID.match(source.text, place)
-        if found is None or digit_count(found[2]) < 5:  # noqa: PLR2004
+        if found is None or digit_count(found[2]) < 5:
             continue
         word = found[1].lower()
         if word in _LOOSE and not _NUMBERED.search(source.text, found.end(1), found.start(2)):

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.markers import is_clean
-from bear_otel.privacy.shapes import SERVICE_USERS, is_placeholder, is_prose, person_at
-from bear_otel.privacy.source import alternatives, first_words
+from bear_otel.privacy.shapes import (
+    SERVICE_USERS,
+    is_placeholder,
+    is_prose,
+    looks_person,
+    person_at,
+)
+from bear_otel.privacy.source import alternatives, first_words, word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,71 +22,76 @@ if TYPE_CHECKING:
     from bear_otel.privacy.source import Source
 
 _TITLES: Final = """
-    mr, mrs, ms, miss, dr, prof, herr, herrn, frau, monsieur, madame, mme, mlle, señor, señora, sr, sra,
-    signor, signora, sig, don, doña, pan, pani
+    mr, mrs, ms, miss, dr, prof, herr, herrn, frau, monsieur, madame, mme, mlle, señor, señora,
+    sr, sra, signor, signora, sig, don, doña, pan, pani
 """
 _ROLES: Final = """
-    dear, hello, hi, user, patient, patientin, customer, employee, client, member, passenger, guest,
-    recipient, sender, beneficiary, cardholder, kunde, kundin, contact, applicant, signed by, named,
-    my name is, name is, assigned to, owner, agent, driver, doctor, student, cliente, paciente, client
+    dear, hello, hi, user, patient, patientin, customer, employee, client, member, passenger,
+    guest, recipient, sender, beneficiary, cardholder, kunde, kundin, contact, applicant,
+    signed by, named, my name is, name is, assigned to, owner, agent, driver, doctor, student,
+    cliente, paciente, client
 """
 PERSON_WORDS: Final = first_words(_TITLES) | first_words(_ROLES)
 _TITLE = re.compile(rf"\b(?:{alternatives(_TITLES)})\b\.?\s(?=\S)", re.IGNORECASE)
 _ROLE = re.compile(rf"\b(?:{alternatives(_ROLES)})(?:\sname)?(?:\sis)?:?\s(?=\S)", re.IGNORECASE)
 _QUOTED = re.compile(
-    r"\b(?:user(?:name)?|login|benutzer|usuario|utilisateur|member|customer|patient|principal)\s(?:name\s)?"
+    r"\b(?:user(?:name)?|login|benutzer|usuario|utilisateur|customer|patient)"
+    r"\s(?:name\s)?"
     r"[\"'“`]([^\"'”`\n]{1,64})[\"'”`]",
     re.IGNORECASE,
 )
 _FROM_HOST = re.compile(
-    r"\b(?:for|user|by) (?:(?:invalid|illegal) user |user )?([\w.@+-]{1,64}) from (?=[\d:a-f.]{3,39}\b)"
+    r"\b(?:for|user|by) (?:(?:invalid|illegal) user "
+    r"|user )?([\w.@+-]{1,64}) from (?=[\d:a-f.]{3,39}\b)"
 )
 _SESSION = re.compile(
     r"\b(?:session (?:opened|closed) for user|logged in as|login as|logged in user|impersonating"
-    r"|acting as|on behalf of|username is|user name is|logging in as|authenticated as|sign(?:ed)? in as)"
+    r"|acting as|on behalf of|username is|user name is|logging in as|authenticated as"
+    r"|sign(?:ed)? in as)"
     r" [\"']?([\w.@+-]{1,64})"
 )
-USER_WORDS: Final = frozenset(
-    """
+USER_WORDS: Final = word_set("""
     user username login benutzer usuario utilisateur member customer patient principal
     session logged impersonating acting behalf logging authenticated sign signed
-    """.split()
-)
+    """)
 HOST_WORDS: Final = frozenset(("from",))
 _STREET = re.compile(
-    r"(?<![\w.:/-])\d{1,5}[A-Za-z]?,?\s(?:[NSEW]\.?\s)?(?:[A-Z][\w'’.-]{0,24}\s){1,4}"
-    r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Square|Sq"
+    r"(?<![\w.:/-])\d{1,5}[A-Za-z]?,?\s(?:[NSEW]\.?\s)?(?:[A-Z][\w'\u2019.-]{0,24}\s){1,4}"
+    r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way"
+    r"|Place|Pl|Square|Sq"
     r"|Terrace|Crescent|Close|Highway|Hwy|Parkway|Pkwy|Circle)\b\.?"
     r"(?:,?\s(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|#)\.?\s?[\w-]{1,8})?"
-    r"(?:,\s[A-Z][\w'’.-]{1,24}(?:\s[A-Z][\w'’.-]{1,24}){0,2}){0,3}(?:,?\s[A-Z]{2})?"
+    r"(?:,\s[A-Z][\w'\u2019.-]{1,24}(?:\s[A-Z][\w'\u2019.-]{1,24}){0,2}){0,3}(?:,?\s[A-Z]{2})?"
     r"(?:,?\s(?:\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}))?"
-    r"|(?<!\w)(?:[A-ZÄÖÜ][\wäöüß.-]{0,31}\s?(?:straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm)"
-    r"|(?:Rue|Avenue|Boulevard|Place|Calle|Carrer|Via|Viale|Piazza|Rua|Avenida|ul\.|Ulica|ulica|ул\.|Улица|улица)"
-    r"\s(?:[\w'’]{1,20}\s){0,4}[\w'’]{1,24},?)\s\d{1,4}\s?[a-z]?\b"
+    r"|(?<!\w)(?:[A-ZÄÖÜ][\wäöüß.-]{0,31}\s?(?:straße|strasse|str\.|weg|platz|allee"
+    r"|gasse|ufer|damm)"
+    r"|(?:Rue|Avenue|Boulevard|Place|Calle|Carrer|Via|Viale|Piazza|Rua|Avenida|ul\."
+    r"|Ulica|ulica|ул\.|Улица|улица)"
+    r"\s(?:[\w'\u2019]{1,20}\s){0,4}[\w'\u2019]{1,24},?)\s\d{1,4}\s?[a-z]?\b"
     r"(?:,?\s(?:[A-Z]{1,2}-)?\d{4,5}\s[A-ZÄÖÜ][\wäöüß-]{1,32})?"
     r"|(?<![\w.:/-])\d{1,4}(?:\s?(?:bis|ter))?,?\s"
     r"(?:rue|avenue|boulevard|place|chemin|allée|quai|impasse|cours)\s"
-    r"(?:[\w'’-]{1,20}\s?){1,6}(?:,?\s\d{5}\s[A-Z][\w-]{1,32})?"
+    r"(?:[\w'\u2019-]{1,20}\s?){1,6}(?:,?\s\d{5}\s[A-Z][\w-]{1,32})?"
 )
-STREET_WORDS: Final = frozenset(
-    """
-    street st avenue ave road rd boulevard blvd lane ln drive dr court ct way place pl square sq terrace
-    crescent close highway hwy parkway pkwy circle rue calle carrer via viale piazza rua avenida ul ulica
-    ул улица chemin allée quai impasse cours weg platz allee str straße strasse
-    """.split()
-)
+STREET_WORDS: Final = word_set("""
+    street st avenue ave road rd boulevard blvd lane ln drive dr court ct way place pl square sq
+    terrace crescent close highway hwy parkway pkwy circle rue calle carrer via viale piazza rua
+    avenida ul ulica ул улица chemin allée quai impasse cours weg platz allee str straße strasse
+    """)
 STREET_STEMS: Final = ("straße", "strasse", "str.", "weg ", "platz ", "allee ", "gasse ", "damm ")
 _GEO = re.compile(
-    r"\b(?:lat(?:itude)?|lon(?:gitude)?|lng|coord\w*|gps|location|position|located|point)\b[^\n\d+-]{0,12}"
+    r"\b(?:lat(?:itude)?|lon(?:gitude)?|lng|coord\w*|gps|location|position|located"
+    r"|point)\b[^\n\d+-]{0,12}"
     r"([-+]?\d{1,3}\.\d{3,15}(?:\s?°)?(?:\s?[NSEW]\b)?"
     r"(?:\s?[,; ]\s?[-+]?\d{1,3}\.\d{3,15}(?:\s?°)?(?:\s?[NSEW]\b)?)?)",
     re.IGNORECASE,
 )
 _PAIR = re.compile(r"\d°?\s?[NSEW]?\s?[,; ]\s?[-+]?\d", re.IGNORECASE)
-GEO_WORDS: Final = frozenset(
-    "lat latitude lon longitude lng coord coords coordinate coordinates gps location position located point".split()
+GEO_WORDS: Final = word_set(
+    "lat latitude lon longitude lng coord coords coordinate coordinates gps location po"
+    "sition located point"
 )
-_DEGREES = re.compile(r"\d{1,3}°\s?\d{1,2}['′’]\s?\d{1,2}(?:\.\d+)?[\"″”]?\s?[NSEWO]")
+_DEGREES = re.compile(r"\d{1,3}°\s?\d{1,2}['\u2032\u2019]\s?\d{1,2}(?:\.\d+)?[\"″”]?\s?[NSEWO]")
 
 
 def find_people(source: Source) -> Iterator[Finding]:
@@ -93,9 +104,7 @@ def find_people(source: Source) -> Iterator[Finding]:
                 continue
             end = person_at(text, found.end())
             words = text[found.end() : end].split()
-            if len(words) < least or any(
-                is_prose(w) or (w.isupper() and len(w) > 1) for w in words
-            ):
+            if any(map(is_prose, words)) or not looks_person(text[found.end() : end], words=least):
                 continue
             yield Finding(found.end(), end, "name", "sentence: a person")
 

@@ -15,7 +15,7 @@ from bear_otel.privacy.shapes import (
     looks_random,
     looks_secret,
 )
-from bear_otel.privacy.source import alternatives, first_words
+from bear_otel.privacy.source import alternatives, first_words, word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _PASSWORDS: Final = """
     password, passwd, passphrase, passcode, pwd, pin, pin code, secret, secret key, credential,
-    credentials, passwort, kennwort, contraseña, contrasena, clave, mot de passe, senha, wachtwoord,
-    lösenord, hasło, haslo, пароль, пароля, parola, şifre, salasana, heslo, otp, cvv, cvv2, cvc, cvc2,
-    session id
+    credentials, passwort, kennwort, contraseña, contrasena, clave, mot de passe, senha,
+    wachtwoord, lösenord, hasło, haslo, пароль, пароля, parola, şifre, salasana, heslo, otp, cvv,
+    cvv2, cvc, cvc2, session id
 """
 _TOKENS: Final = """
     token, api key, api-key, api_key, apikey, access key, private key, license key, jwt, bearer,
@@ -36,13 +36,32 @@ SECRET_WORDS: Final = first_words(_PASSWORDS) | first_words(_TOKENS)
 _SECRET = re.compile(
     rf"(?<![A-Za-z])(?P<word>{alternatives(_PASSWORDS + ',' + _TOKENS)})(?![^\W\d_])[\"']?"
     r"(?:\s?(?P<sign>->|=>|→)\s?"
-    r"|\s(?P<link>(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset|updated|rotated)\sto"
+    r"|\s(?P<link>(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset"
+    r"|updated|rotated)\sto"
     r"|is(?:\snow)?|was|to|as|with\svalue|value|of|ist|lautet|es|est|é|jest|är|er|on)\s"
     r"|\s|(?=[\"'“`]))"
     r"(?P<quote>[\"'“`])?(?P<value>[\w!@#$%^&*+~.\-/][^\s\"'“”`,;<>]{0,511})",
     re.IGNORECASE,
 )
-_LINKS: Final = frozenset(("is", "was", "is now", "with value", "ist", "lautet", "es", "est", "é", "jest", "är", "er", "->", "=>", "→"))  # fmt: skip
+_LINKS: Final = frozenset(
+    (
+        "is",
+        "was",
+        "is now",
+        "with value",
+        "ist",
+        "lautet",
+        "es",
+        "est",
+        "é",
+        "jest",
+        "är",
+        "er",
+        "->",
+        "=>",
+        "→",
+    )
+)
 # Short words with other uses: only a value with digits counts.
 _SHORT: Final = frozenset(
     ("clave", "bearer", "pin", "pin code", "otp", "cvv", "cvc", "cvv2", "cvc2")
@@ -52,19 +71,21 @@ _MEASURE = re.compile(
     re.IGNORECASE,
 )
 _CODE_BEFORE = re.compile(
-    r"(?<![\w-])((?:[A-Z]-)?\d{3}[ -]?\d{1,5})\s(?:is|ist|est|es|as)\s(?:your|ihr|dein|votre|tu|su|the|il)\b"
+    r"(?<![\w-])((?:[A-Z]-)?\d{3}[ -]?\d{1,5})\s(?:is|ist|est|es|as)\s(?:your|ihr|dein"
+    r"|votre|tu|su|the|il)\b"
     r"[^\n.]{0,48}?(?:code|pin|otp|passcode|password)",
     re.IGNORECASE,
 )
 _CODE_AFTER = re.compile(
-    r"\b(?:verification|security|confirmation|one[- ]time|login|access|2fa|mfa|two[- ]factor|sms|auth\w*"
+    r"\b(?:verification|security|confirmation|one[- ]time|login|access|2fa|mfa"
+    r"|two[- ]factor|sms|auth\w*"
     r"|sign[- ]?in|otp|totp|recovery|backup|reset|activation|bestätigungs|sicherheits)"
     r"[- ]?(?:pass)?(?:code|pin|otp|number)?s?\b"
     r"[^\n\d]{0,24}?(?<![\w.-])((?:[A-Z]-)?\d{3}[ -]?\d{1,5})(?![\w.:/-])",
     re.IGNORECASE,
 )
-CODE_WORDS: Final = frozenset(
-    "code codes pin otp totp passcode password bestätigungscode sicherheitscode fa mfa".split()
+CODE_WORDS: Final = word_set(
+    "code codes pin otp totp passcode password bestätigungscode sicherheitscode fa mfa"
 )
 
 
@@ -80,8 +101,8 @@ def find_secrets_in_prose(source: Source) -> Iterator[Finding]:
 
 
 # What a random run behind one of these words is, unless the word before says which key it is.
-RANDOM_WORDS: Final = frozenset(
-    "key keys secret secrets token tokens license licence signature seed salt nonce credential".split()
+RANDOM_WORDS: Final = word_set(
+    "key keys secret secrets token tokens license licence signature seed salt nonce credential"
 )
 _RANDOM_AFTER = re.compile(
     r"(?:key|secret|token|licen[cs]e|signature|seed|salt|nonce|credential)s?\b[^\n]{0,72}",
@@ -90,8 +111,10 @@ _RANDOM_AFTER = re.compile(
 _RANDOM_RUN = re.compile(r"(?<![\w/.-])[A-Za-z0-9+/_-]{20,256}={0,2}(?![\w/.-])")
 _DIGEST = re.compile(r"sha\d|md5|digest|fingerprint|etag|commit", re.IGNORECASE)
 _OTHER_KEYS = re.compile(
-    r"(?:cache|primary|foreign|public|partition|sort|object|lookup|idempotency|index|row|hash|routing|s3|redis|unique"
-    r"|dedup|group|storage|shard|document|message|cluster|join|composite|natural|surrogate|map|dict|missing|unknown)[\s_-]$|cache|artifact|docker|host\s$",
+    r"(?:cache|primary|foreign|public|partition|sort|object|lookup|idempotency|index"
+    r"|row|hash|routing|s3|redis|unique"
+    r"|dedup|group|storage|shard|document|message|cluster|join|composite|natural"
+    r"|surrogate|map|dict|missing|unknown)[\s_-]$|cache|artifact|docker|host\s$|recv-|gpg|pgp|sign-?by|apt-",
     re.IGNORECASE,
 )
 
@@ -120,7 +143,7 @@ def _kind(word: str) -> str:
 
 
 def _secret_end(text: str, found: re.Match[str]) -> int | None:
-    """Return where the value that a sentence names ends, or None if it is a word of the sentence."""
+    """Return where the value that a sentence names ends; None for a word of the sentence."""
     value = found["value"].rstrip(".!?)]}>")
     start = found.start("value")
     word = " ".join(found["word"].lower().split())
@@ -130,12 +153,12 @@ def _secret_end(text: str, found: re.Match[str]) -> int | None:
         return None
     if found["quote"]:
         end = text.find(found["quote"].replace("“", "”"), start)
-        end = end if 0 < end - start < 512 else start + len(value)  # noqa: PLR2004
+        end = end if 0 < end - start < 512 else start + len(value)
         prose = all(is_prose(part) for part in text[start:end].split())
-        return None if prose or len(value) < 3 else end  # noqa: PLR2004
+        return None if prose or len(value) < 3 else end
     if word in _SHORT:
         return start + len(value) if looks_secret(value, least=3) else None
-    if _MEASURE.fullmatch(value) and not (word.startswith("pass") and len(value) > 3):  # noqa: PLR2004
+    if _MEASURE.fullmatch(value) and not (word.startswith("pass") and len(value) > 3):
         return None
     password = _kind(word) == "password"
     link = found["sign"] or " ".join((found["link"] or "").lower().split())
@@ -149,5 +172,5 @@ def find_codes(source: Source) -> Iterator[Finding]:
     """Yield one-time codes that a message carries."""
     for pattern in (_CODE_BEFORE, _CODE_AFTER):
         for found in pattern.finditer(source.text):
-            if digit_count(found[1]) >= 4:  # noqa: PLR2004
+            if digit_count(found[1]) >= 4:
                 yield Finding(*found.span(1), "password", "sentence: one-time code")

@@ -94,7 +94,7 @@ class Pseudonymizer:
         return Period(days, today - today % days)
 
     def pseudonym(self, kind: str, value: str) -> str:
-        """Return the pseudonym of a value: `ps1.`, the period's first day, and 20 letters (96 bits)."""
+        """Return the pseudonym of a value: `ps1.`, the period's first day, and 96 bits."""
         period = self.period(kind)
         known = self._known.get((period, kind, value))
         if known is None:

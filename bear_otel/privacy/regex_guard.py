@@ -22,7 +22,7 @@ _SAMPLES: Final = "".join(map(chr, range(128))) + "éßя中"
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One element of a pattern and how often it repeats; a group has branches, a letter has none."""
+    """One element of a pattern and how often it repeats; a group has branches."""
 
     letters: frozenset[str]
     branches: tuple[tuple[_Item, ...], ...]

@@ -73,7 +73,7 @@ class Detector(NamedTuple):
 _ALWAYS: Final = ("",)
 # What shows by its own format. These run on every text, also under keys that are kept.
 STRONG: Final[tuple[Detector, ...]] = (
-    Detector(find_emails, ("@", "%40", "\\u0040", "&#64;", "＠"), frozenset(("at",))),
+    Detector(find_emails, ("@", "%40", "\\u0040", "&#64;", "\uff20"), frozenset(("at",))),
     Detector(find_tokens, _ALWAYS),
     Detector(find_cards, _ALWAYS),
     Detector(find_urls, ("://", "?", "@")),
@@ -88,7 +88,9 @@ URL: Final[tuple[Detector, ...]] = (
 ALL: Final[tuple[Detector, ...]] = (
     STRONG[0],
     STRONG[1],
-    Detector(find_assignments, ("=", ":", "：", "＝", "%3", "</", "('", '["', "['", "(b'", '("')),
+    Detector(
+        find_assignments, ("=", ":", "\uff1a", "\uff1d", "%3", "</", "('", '["', "['", "(b'", '("')
+    ),
     Detector(find_numbers, _ALWAYS),
     Detector(find_addresses, (".", ":", "-")),
     Detector(find_urls, ("/", "?", "@")),

@@ -108,7 +108,7 @@ class Scrubber:
         """Return free text without what is secret or personal."""
         try:
             return self._string(self._text, text, door)
-        except Exception:  # noqa: BLE001 the promise: telemetry never raises into the application
+        except Exception:  # noqa: BLE001 telemetry never raises into the application
             return self._failed(door)
 
     def scrub_name(self, text: str, *, door: str) -> str:
@@ -119,7 +119,7 @@ class Scrubber:
         """Return one clean attribute value, or `DROPPED`."""
         try:
             return Walk(self, door).value(self.known(key), value)
-        except Exception:  # noqa: BLE001 see scrub_text
+        except Exception:  # noqa: BLE001 telemetry never raises into the application
             return self._failed(door)
 
     def scrub_attributes(self, attrs: Mapping[str, object] | None, *, door: str) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class Scrubber:
                     clean[known.key] = value
                 else:
                     self._slow(clean, known, value, attrs, door)
-        except Exception:  # noqa: BLE001 see scrub_text
+        except Exception:  # noqa: BLE001 telemetry never raises into the application
             clean["bear.privacy.error"] = self._failed(door)
         return clean
 
@@ -155,7 +155,7 @@ class Scrubber:
         """Return a clean copy of a log body of any type."""
         try:
             return Walk(self, door).value(self._text, value)
-        except Exception:  # noqa: BLE001 see scrub_text
+        except Exception:  # noqa: BLE001 telemetry never raises into the application
             return self._failed(door)
 
     def scrub_tracestate(self, text: str) -> str:
@@ -166,7 +166,7 @@ class Scrubber:
             for _ in range(len(members) - len(kept)):
                 self.count("query", "tracestate")
             return ",".join(kept)
-        except Exception:  # noqa: BLE001 see scrub_text
+        except Exception:  # noqa: BLE001 telemetry never raises into the application
             self._failed("tracestate")
             return ""
 
@@ -175,7 +175,7 @@ class Scrubber:
         clean = self.scrub_attributes(mapping, door="baggage")
         try:
             return {key: value for key, value in clean.items() if (mapping or {}).get(key) == value}
-        except Exception:  # noqa: BLE001 see scrub_text
+        except Exception:  # noqa: BLE001 telemetry never raises into the application
             self._failed("baggage")
             return {}
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 # Everything that is no letter separates words; so do the quotes and signs of other scripts.
 _SEPARATORS: Final = {
     **{code: " " for code in range(128) if not chr(code).isalpha()},
-    **dict.fromkeys(map(ord, "：＝“”‘’«»„、。，（）「」\u00a0"), " "),
+    **dict.fromkeys(map(ord, "\uff1a\uff1d“”\u2018\u2019«»„、。\uff0c\uff08\uff09「」\u00a0"), " "),
 }
 
 
@@ -42,6 +42,11 @@ class Source:
             while position >= 0:
                 yield position
                 position = self.lower.find(word, position + len(word))
+
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a text that lists them."""
+    return frozenset(text.split())
 
 
 def alternatives(phrases: str) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.source import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,17 +14,20 @@ if TYPE_CHECKING:
     from bear_otel.privacy.source import Source
 
 # Dialects in which a backslash escapes a quote, and those in which "x" is a text, not a name.
-_BACKSLASH: Final = frozenset(
-    "mysql mariadb bigquery gcp.bigquery clickhouse hive spark databricks snowflake trino.mysql doris tidb"
-    " couchbase neo4j".split()
+_BACKSLASH: Final = word_set(
+    "mysql mariadb bigquery gcp.bigquery clickhouse hive spark databricks snowflake tri"
+    "no.mysql doris tidb"
+    " couchbase neo4j"
 )
-_DOUBLE_TEXT: Final = frozenset(
-    "mysql mariadb bigquery gcp.bigquery hive spark databricks couchbase neo4j tidb doris influxdb".split()
+_DOUBLE_TEXT: Final = word_set(
+    "mysql mariadb bigquery gcp.bigquery hive spark databricks couchbase neo4j tidb doris influxdb"
 )
-_KNOWN: Final = _BACKSLASH | frozenset(
-    "postgresql postgres sqlite mssql microsoft.sql_server oracle oracle.db db2 ibm.db2 cockroachdb redshift"
-    " aws.redshift cassandra trino presto vertica sap.hana hanadb teradata firebirdsql h2database hsqldb"
-    " derby duckdb other_sql".split()
+_KNOWN: Final = _BACKSLASH | word_set(
+    "postgresql postgres sqlite mssql microsoft.sql_server oracle oracle.db db2 ibm.db2"
+    " cockroachdb redshift"
+    " aws.redshift cassandra trino presto vertica sap.hana hanadb teradata firebirdsql "
+    "h2database hsqldb"
+    " derby duckdb other_sql"
 )
 _STRINGS: Final = {
     "standard": r"(?:[nN]|[uU]&|[xXbB]|_utf8)?'(?:[^']|'')*'?",
@@ -32,7 +36,8 @@ _STRINGS: Final = {
 _LEXER: Final = r"""
     (?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z)|(?<![\w?&;\]])\#\s[^\n]*)
   | (?P<escaped>[eE]'(?:[^'\\]|''|\\.)*'?)
-  | (?P<oracle>[qQ]'(?:\[.*?(?:\]'|\Z)|\{.*?(?:\}'|\Z)|\(.*?(?:\)'|\Z)|<.*?(?:>'|\Z)|(?P<mark>[^\s\w]).*?(?:(?P=mark)'|\Z)))
+  | (?P<oracle>[qQ]'(?:\[.*?(?:\]'|\Z)|\{.*?(?:\}'|\Z)|\(.*?(?:\)'|\Z)|<.*?(?:>'|\Z)
+    |(?P<mark>[^\s\w]).*?(?:(?P=mark)'|\Z)))
   | (?P<string>STRING)
   | (?P<double>"(?:[^"\\]|""|\\.)*"?)
   | (?P<name>`[^`]*`|\[[A-Za-z_][\w .$-]*\])
@@ -48,32 +53,38 @@ _TOKENS: Final = {
     for name, string in _STRINGS.items()
 }
 # Numbers behind these words are structure: how many rows, which column, how wide.
-_STRUCTURE: Final = frozenset(
-    "limit offset top first next by varchar nvarchar char nchar varchar2 character varying numeric decimal number"
-    " float bit varbit varbinary binary timestamp time datetime2 interval precision level fetch timestamptz count exists".split()
+_STRUCTURE: Final = word_set(
+    "limit offset top first next by varchar nvarchar char nchar varchar2 character vary"
+    "ing numeric decimal number"
+    " float bit varbit varbinary binary timestamp time datetime2 interval precision lev"
+    "el fetch timestamptz count exists"
 )
-_VALUE_WORDS: Final = frozenset(
-    "like ilike rlike regexp similar between and or not in values then else when select by is returning set"
-    " escape case any all match against identified password default as interval date timestamp time to with".split()
+_VALUE_WORDS: Final = word_set(
+    "like ilike rlike regexp similar between and or not in values then else when select"
+    " by is returning set"
+    " escape case any all match against identified password default as interval date ti"
+    "mestamp time to with"
 )
 _START = re.compile(
-    r"\b(?:SELECT\b\s*['\w*(`\[\"]|INSERT\s+(?:OR\s+\w+\s+|IGNORE\s+)?INTO\b|UPDATE\s+[\w.\"`\[\]]+\s+(?:AS\s+\w+\s+)?SET\b"
-    r"|DELETE\s+FROM\b|MERGE\s+INTO\b|REPLACE\s+INTO\b|UPSERT\s+INTO\b|COPY\s+\w+\s+FROM\b|WITH\s+(?:RECURSIVE\s+)?\w+\s+AS\s*\("
-    r"|(?:CREATE|ALTER)\s+(?:USER|ROLE|LOGIN)\b|GRANT\s.{1,80}\sTO\b|SET\s+PASSWORD\b|CALL\s+[\w.]+\s*\(|EXEC(?:UTE)?\s+(?:dbo\.)?\w+\s"
-    r"|WHERE\s+[\w.\"`\[\]()]+\s*(?:=|<|>|!|LIKE|ILIKE|IN|BETWEEN)|VALUES\s*\(|PRAGMA\s+key|ATTACH\s+DATABASE)",
+    r"\b(?:SELECT\b\s*['\w*(`\[\"]|INSERT\s+(?:OR\s+\w+\s+|IGNORE\s+)?INTO\b"
+    r"|UPDATE\s+[\w.\"`\[\]]+\s+(?:AS\s+\w+\s+)?SET\b"
+    r"|DELETE\s+FROM\b|MERGE\s+INTO\b|REPLACE\s+INTO\b|UPSERT\s+INTO\b"
+    r"|COPY\s+\w+\s+FROM\b|WITH\s+(?:RECURSIVE\s+)?\w+\s+AS\s*\("
+    r"|(?:CREATE|ALTER)\s+(?:USER|ROLE|LOGIN)\b|GRANT\s.{1,80}\sTO\b|SET\s+PASSWORD\b"
+    r"|CALL\s+[\w.]+\s*\(|EXEC(?:UTE)?\s+(?:dbo\.)?\w+\s"
+    r"|WHERE\s+[\w.\"`\[\]()]+\s*(?:=|<|>|!|LIKE|ILIKE|IN|BETWEEN)|VALUES\s*\("
+    r"|PRAGMA\s+key|ATTACH\s+DATABASE)",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _END = re.compile(
     r"\n\s*\n|;\s+(?=[A-Za-z]+[ :=])|\]\n|\n(?=\[)|\n(?=(?:DETAIL|HINT|LINE|CONTEXT|\s+\^))"
 )
 _AMBIGUOUS = re.compile(r"(?<![eE\w'])'(?:[^'\\]|'')*\\'")
 _QUESTION: Final = "?"
-SQL_WORDS: Final = frozenset(
-    """
-    select insert update delete merge replace upsert copy with create alter grant set call exec execute
-    where values pragma attach
-    """.split()
-)
+SQL_WORDS: Final = word_set("""
+    select insert update delete merge replace upsert copy with create alter grant set call exec
+    execute where values pragma attach
+    """)
 
 
 def find_sql(source: Source) -> Iterator[Finding]:
@@ -90,7 +101,7 @@ def find_sql(source: Source) -> Iterator[Finding]:
 
 
 def _statement_end(text: str, start: int, searched: int) -> int:
-    """Return where a statement inside a text ends: at its own quote, at a blank line, at the end."""
+    """Return where a statement inside a text ends."""
     before = text[start - 1 : start]
     if before in ('"', "'", "`"):
         closing = re.compile(
@@ -155,11 +166,12 @@ def find_literals(
         previous = value if kind in ("operator", "sign") else "literal" if literal else kind
 
 
-_OPENERS: Final = _VALUE_WORDS | frozenset(
-    "( , = < > <= >= <> != <=> ~ ~* !~ || + - -> ->> literal [ * / % against using concat cast".split()
+_OPENERS: Final = _VALUE_WORDS | word_set(
+    "( , = < > <= >= <> != <=> ~ ~* !~ || + - -> ->> literal [ * / % against using concat cast"
 )
-_NUMBER_OPENERS: Final = frozenset(
-    "= < > <= >= <> != <=> ( , - + * / % ~ like ilike in between and then else values when || ->> -> any".split()
+_NUMBER_OPENERS: Final = word_set(
+    "= < > <= >= <> != <=> ( , - + * / % ~ like ilike in between and then else values w"
+    "hen || ->> -> any"
 )
 
 
@@ -169,7 +181,7 @@ def _is_text(text: str, token: re.Match[str], previous: str, dialect: str) -> bo
         return True
     value = token.group()
     if dialect in _KNOWN and dialect != "sqlite":
-        return len(value) < 2 or value[-1] != '"'  # noqa: PLR2004 an open quote is a cut text
+        return len(value) < 2 or value[-1] != '"'
     if text[token.end() : token.end() + 1] == "." or previous == ".":
         return False
     if previous in (

@@ -36,7 +36,11 @@ _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("Slack token", "xox", r"xox[a-z]-(?:\d-)?[\w-]{8,}"),
     ("Slack token", "xapp-", r"xapp-\d-[\w-]{10,}"),
     ("Slack token", "xoxe.", r"xoxe\.[\w-]{10,}[\w.-]*"),
-    ("Slack webhook", "hooks.slack", r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/]{16,}"),
+    (
+        "Slack webhook",
+        "hooks.slack",
+        r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/]{16,}",
+    ),
     ("Discord webhook", "/api/webhooks/", r"(?<=/api/webhooks/)\d{10,}/[\w-]{20,}"),
     ("Teams webhook", "webhook.office.com", r"(?<=webhook\.office\.com/)webhookb2/[\w@/-]{20,}"),
     ("Stripe key", "_live_", r"(?:sk|rk|pk|acct)_live_\w{10,}"),
@@ -70,7 +74,11 @@ _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("New Relic licence", "nral", r"[\w-]{30,40}NRAL"),
     ("Datadog key", "dd", r"dd(?:p|pub|a)_?[0-9a-zA-Z]{34,}"),
     ("Sentry token", "sntry", r"sntry[su]_[\w+/=-]{20,}"),
-    ("Sentry DSN", "ingest", r"(?<=://)[0-9a-f]{16,}(?::[0-9a-f]{16,})?(?=@[\w.-]*(?:ingest|sentry))"),
+    (
+        "Sentry DSN",
+        "ingest",
+        r"(?<=://)[0-9a-f]{16,}(?::[0-9a-f]{16,})?(?=@[\w.-]*(?:ingest|sentry))",
+    ),
     ("Grafana token", "gl", r"gl(?:sa|c)_[\w+/=-]{20,}"),
     ("Grafana key", "eyjrijoi", r"eyJrIjoi[\w+/=-]{20,}"),
     ("Honeycomb key", "hc", r"hc[abi]?i[kc]_[a-z0-9]{30,}"),
@@ -108,16 +116,21 @@ _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("password hash", "scrypt", r"\$?scrypt[:$][\w:$=,+/.-]{30,}"),
     ("password hash", "$", r"\$[156y]\$(?:rounds=\d+\$)?[\w./$]{4,}\$[\w./]{22,}"),
     ("LDAP hash", "{ss", r"\{SSHA(?:256|512)?\}[A-Za-z0-9+/=]{20,}"),
-)  # fmt: skip
+)
 _PATTERNS: Final = tuple(
-    (vendor, gate, re.compile(pattern if pattern.startswith("(?<") else r"(?<![A-Za-z0-9])" + pattern))
+    (
+        vendor,
+        gate,
+        re.compile(pattern if pattern.startswith("(?<") else r"(?<![A-Za-z0-9])" + pattern),
+    )
     for vendor, gate, pattern in _TABLE
-)  # fmt: skip
+)
 # A token has a run of twelve letters and digits at least, with a digit or a capital in it.
 _RUN = re.compile(r"[A-Za-z0-9_-]{12,}")
 _MIXED = re.compile(r"[0-9A-Z]")
 _PEM = re.compile(
-    r"-----BEGIN (?P<what>[A-Z0-9 ]{1,40})-----(?:(?!-----END).){0,16384}(?:-----END [A-Z0-9 ]{1,40}-----)?",
+    r"-----BEGIN (?P<what>[A-Z0-9 ]{1,40})-----(?:(?!-----END).){0,16384}(?:-----END [A"
+    r"-Z0-9 ]{1,40}-----)?",
     re.DOTALL,
 )
 
@@ -130,7 +143,7 @@ def find_tokens(source: Source) -> Iterator[Finding]:
             if "PUBLIC" not in found["what"]:
                 yield Finding(found.start(), found.end(), "key", "PEM block")
     for run in _RUN.findall(text):
-        if (len(run) != 36 or run[8] != "-") and _MIXED.search(run):  # noqa: PLR2004 no UUID
+        if (len(run) != 36 or run[8] != "-") and _MIXED.search(run):
             break
     else:
         return

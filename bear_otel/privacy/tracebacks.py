@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 # A Python frame and the source lines below it, up to the next frame or an unindented line.
 _FRAME = re.compile(
-    r'^[ \t|+-]*File "[^"\n]{1,1024}", line \d+[^\n]*\n((?:[ \t|]{4,}(?!File ")[^\n]*(?:\n|\Z)){0,12})',
+    r'^[ \t|+-]*File "[^"\n]{1,1024}", line \d+[^\n]*\n((?:[ \t'
+    r'|]{4,}(?!File ")[^\n]*(?:\n|\Z)){0,12})',
     re.MULTILINE,
 )
 _HOME = re.compile(
-    r"(?:/home/|/Users/|/export/home/|/var/home/|\b[A-Za-z]:(?:\\{1,2}|/)(?:Users|Documents and Settings)(?:\\{1,2}|/))"
+    r"(?:(?<![\w.-])(?:/(?:mnt|export|data|nfs|var|net))?/(?:home|Users)/"
+    r"|\b[A-Za-z]:(?:\\{1,2}|/)(?:Users|Documents and Settings)(?:\\{1,2}|/))"
     r"([^/\\\s\"':;,<>|)\]]{1,64}(?: [A-Z][\w.-]{1,32}(?=[\\/]))?)"
 )
 
@@ -33,7 +35,7 @@ def code_spans(text: str) -> tuple[tuple[int, int], ...]:
 
 def find_homes(source: Source) -> Iterator[Finding]:
     """Yield the user names in paths to home directories; names of services stay."""
-    text, lower = source.text, source.lower
+    text = source.text
     for found in _HOME.finditer(text):
         name = found[1].lower()
         if (

@@ -1,4 +1,4 @@
-"""Take from URLs what names a person or opens a door: user info, query values, fragments, segments."""
+"""Find in URLs what names a person or opens a door."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
 from bear_otel.privacy.markers import is_clean
-from bear_otel.privacy.source import alternatives, first_words
 from bear_otel.privacy.shapes import SERVICE_USERS, digit_count, is_placeholder, looks_random
+from bear_otel.privacy.source import alternatives, first_words, word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 _URL = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.:-]{1,40}?)://([^\s<>\"'`\\|]{1,8192})")
 _RELATIVE = re.compile(r"(?<![\w:/.])/[^\s?\"'<>`]{0,1024}\?[^\s\"'<>`]{1,8192}")
 _PERSONS: Final = """
-    user, users, customer, customers, patient, patients, member, members, employee, employees, people,
-    person, persons, profile, profiles, u, student, students, subscriber, subscribers, guest, guests,
-    passenger, passengers, contact, contacts
+    user, users, customer, customers, patient, patients, member, members, employee, employees,
+    people, person, persons, profile, profiles, u, student, students, subscriber, subscribers,
+    guest, guests, passenger, passengers, contact, contacts
 """
 PERSON_PATHS: Final = first_words(_PERSONS)
 _PERSON_PATH = re.compile(
@@ -29,11 +29,12 @@ _PERSON_PATH = re.compile(
     re.IGNORECASE,
 )
 _OPENERS: Final = """
-    reset, resets, reset-password, reset_password, password-reset, password_reset, verify, verification,
-    verify-email, verify_email, confirm, confirmation, confirm-email, activate, activation, invite, invites,
-    invitation, invitations, unsubscribe, magic, magic-link, magic_link, magiclink, token, tokens, share, shared,
-    auth, callback, key, keys, secret, secrets, s, join, accept, optout, webhook, webhooks, hook, hooks, bot,
-    sso, otp, session, sessions, recover, recovery, download, downloads, signed, sign, track, tracking
+    reset, resets, reset-password, reset_password, password-reset, password_reset, verify,
+    verification, verify-email, verify_email, confirm, confirmation, confirm-email, activate,
+    activation, invite, invites, invitation, invitations, unsubscribe, magic, magic-link,
+    magic_link, magiclink, token, tokens, share, shared, auth, callback, key, keys, secret,
+    secrets, s, join, accept, optout, webhook, webhooks, hook, hooks, bot, sso, otp, session,
+    sessions, recover, recovery, download, downloads, signed, sign, track, tracking
 """
 SECRET_PATHS: Final = first_words(_OPENERS)
 TELLING_PATHS: Final = frozenset(
@@ -48,7 +49,8 @@ _MATRIX = re.compile(r";([\w.-]{1,64})=([^;/?#\s]{1,1024})")
 _SEGMENT = re.compile(r"/([\w~%=+-]{22,512})(?![\w.:])")
 _PARAMETER = re.compile(r"([^&;=?#]{1,128})=([^&;#]*)")
 _SCHEMELESS = re.compile(
-    r"(?:(?<![\w/:@.-])|(?<=thin:)|(?<=oci:))([A-Za-z]\w{0,30}/[^\s/@\"':,()]{1,64})@(?://)?[\w.-]{1,100}(?::\d{2,5})?(?:/\w+)?"
+    r"(?:(?<![\w/:@.-])|(?<=thin:)|(?<=oci:))([A-Za-z]\w{0,30}/[^\s/@\"':,()]{1,64})@(?"
+    r"://)?[\w.-]{1,100}(?::\d{2,5})?(?:/\w+)?"
 )
 # Go and PHP data source names: user:secret@tcp(host:3306)/name.
 _SOURCE_NAME = re.compile(
@@ -57,27 +59,28 @@ _SOURCE_NAME = re.compile(
 )
 _NO_SCHEME = re.compile(r"(?<!:)//([^\s/@:]{1,64}:[^\s/@]{1,256})@(?=[\w.-])")
 # Parameters that say how to answer, not for whom.
-_ALLOWED: Final = frozenset(
-    """
-    page per_page perpage page_size pagesize limit offset size skip take start end first last count sort sort_by
-    sortby order order_by orderby dir direction format fields include exclude expand embed lang locale hl version v
-    api-version api_version apiversion view mode tab type kind status charset encoding timeout retries pretty verbose
-    sslmode ssl tls application_name connect_timeout pool_size max_overflow replicaset retrywrites w authsource
-    authmechanism readpreference driver encrypt trustservercertificate usessl servertimezone characterencoding
-    utm_source utm_medium dry_run force recursive depth interval step period granularity unit currency timezone tz
-    role_type token_type expires_in stream async wait db protocol heartbeat channel_max frame_max vhost prefetch compress compression
-    """.split()
-)
+_ALLOWED: Final = word_set("""
+    page per_page perpage page_size pagesize limit offset size skip take start end first last
+    count sort sort_by sortby order order_by orderby dir direction format fields include exclude
+    expand embed lang locale hl version v api-version api_version apiversion view mode tab type
+    kind status charset encoding timeout retries pretty verbose sslmode ssl tls application_name
+    connect_timeout pool_size max_overflow replicaset retrywrites w authsource authmechanism
+    readpreference driver encrypt trustservercertificate usessl servertimezone characterencoding
+    utm_source utm_medium dry_run force recursive depth interval step period granularity unit
+    currency timezone tz role_type token_type expires_in stream async wait db protocol heartbeat
+    channel_max frame_max vhost prefetch compress compression
+    """)
 _PLAIN = re.compile(r"[\w.,:+\-/ ]{0,32}")
 _SLUG = re.compile(
-    r"[0-9a-f]{7,64}|[A-Za-z][A-Za-z_.\-]{0,48}(?:\d{1,3})?|L\d{1,5}(?:-L\d{1,5})?|issuecomment-\d+|:~:text=.*|/.*|!.*"
+    r"[0-9a-f]{7,64}|[A-Za-z][A-Za-z_.\-]{0,48}(?:\d{1,3})?|L\d{1,5}(?:-L\d{1,5})?"
+    r"|issuecomment-\d+|:~:text=.*|/.*|!.*"
 )
 _WORDY = re.compile(r"[a-z][a-z_\-]{0,32}")
 
 
 def find_urls(source: Source) -> Iterator[Finding]:
     """Yield what must not leave in the URLs and request targets of a text."""
-    text, lower = source.text, source.lower
+    text = source.text
     if "://" in text:
         for found in _URL.finditer(text):
             start, end = found.start(2), found.end(2)
@@ -182,17 +185,17 @@ def _telling_segments(
         if _is_token(segment[1]):
             yield Finding(*segment.span(1), "token", "random path segment")
     for found in _SECRET_PATH.finditer(text, start, end) if telling else ():
-        if len(found[1]) > 5 and digit_count(found[1]) and "." not in found[1]:  # noqa: PLR2004
+        if len(found[1]) > 5 and digit_count(found[1]) and "." not in found[1]:
             yield Finding(*found.span(1), "token", "path segment behind a telling one")
         for segment in _NEXT.finditer(text, found.end(), min(end, found.end() + 512)):
-            if text[found.end() : segment.start()].count("/") > 2:  # noqa: PLR2004
+            if text[found.end() : segment.start()].count("/") > 2:
                 break
             if looks_random(segment[1]):
                 yield Finding(*segment.span(1), "token", "path segment behind a telling one")
 
 
 def _is_token(segment: str) -> bool:
-    if len(segment) < 22 or "." in segment or ":" in segment:  # noqa: PLR2004
+    if len(segment) < 22 or "." in segment or ":" in segment:
         return False
     mixed = segment != segment.lower() and segment != segment.upper()
     return mixed and looks_random(segment, least=22) and "-" not in segment[8:9]
@@ -208,7 +211,8 @@ def _person_segments(text: str, start: int, end: int) -> Iterator[Finding]:
             or (value[:1].isupper() and value[1:].islower())
         ):
             if re.fullmatch(
-                r"v\d+|[\w-]+\.(?:py|js|ts|tsx|java|go|rb|html?|json|css|php|ya?ml|md|txt|sql|so)(?::\d+)*",
+                r"v\d+|[\w-]+\.(?:py|js|ts|tsx|java|go|rb|html?|json|css|php|ya?ml|md"
+                r"|txt|sql|so)(?::\d+)*",
                 value,
             ):
                 continue
@@ -244,4 +248,4 @@ def _query(text: str, start: int, end: int) -> Iterator[Finding]:
 def _harmless(value: str) -> bool:
     return (
         _PLAIN.fullmatch(value) is not None and digit_count(value) <= 8 and not looks_random(value)
-    )  # noqa: PLR2004
+    )

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.commands import find_json_values, find_redis_arguments, is_redis
-from bear_otel.privacy.extents import is_likely
 from bear_otel.privacy.findings import Finding, merge
+from bear_otel.privacy.likely import is_likely
 from bear_otel.privacy.markers import is_clean, masked
 from bear_otel.privacy.network import shorten_client
 from bear_otel.privacy.scan import ALL, STRONG, URL, find_all
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 # Stores whose statements are not SQL, by `db.system.name`.
 _REDIS: Final = frozenset(("redis", "valkey", "memcached", "keydb"))
 _JSON: Final = frozenset(
-    ("mongodb", "elasticsearch", "opensearch", "couchdb", "dynamodb", "aws.dynamodb", "azure.cosmosdb", "cosmosdb", "documentdb")
-)  # fmt: skip
+    (
+        "mongodb",
+        "elasticsearch",
+        "opensearch",
+        "couchdb",
+        "dynamodb",
+        "aws.dynamodb",
+        "azure.cosmosdb",
+        "cosmosdb",
+        "documentdb",
+    )
+)
 PERSON: Final = "person"
 _COORDINATE: Final = re.compile(r"[-+]?\d{1,3}\.\d+")
 # Without one of these a short text holds nothing that shows by its own format.

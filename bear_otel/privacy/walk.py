@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from bear_otel.privacy.cards import cards_within
 from bear_otel.privacy.commands import find_in_arguments
-from bear_otel.privacy.extents import is_likely
 from bear_otel.privacy.findings import merge, replace
 from bear_otel.privacy.keys import KeyRule, classify_words, split_words
+from bear_otel.privacy.likely import is_likely
 from bear_otel.privacy.markers import CUT, DROPPED, marker
-from bear_otel.privacy.cards import cards_within
 from bear_otel.privacy.scan import read
 from bear_otel.privacy.values import PERSON
 
@@ -73,7 +74,7 @@ class Walk:
             return self._whole(self._scrubber.judge(known.name, known.key, _CREDENTIALS), value)
         if isinstance(value, Mapping):
             return self._mapping(known, value, depth)
-        if isinstance(value, (Sequence, Set)):
+        if isinstance(value, (Sequence, AbstractSet)):
             return self._sequence(known, list(value), depth, tuple_=isinstance(value, tuple))
         if isinstance(value, _INERT):
             return value
@@ -95,7 +96,7 @@ class Walk:
 
     def _whole(self, known: Known, value: object) -> Any:
         """Replace a value that goes whatever it is; a list stays a list, as headers are."""
-        if isinstance(value, (Mapping, Sequence, Set)) and not value:
+        if isinstance(value, (Mapping, Sequence, AbstractSet)) and not value:
             return value
         if isinstance(value, (list, tuple)):
             clean = [self._scrubber.text(known, str(item), self.door) for item in value[:64]]
@@ -189,7 +190,7 @@ class Walk:
 
     def _pair(self, value: list[object]) -> Known | None:
         """Return what is known about the first of two, if that is a key, as in raw headers."""
-        if len(value) != 2 or not isinstance(value[0], (str, bytes)):  # noqa: PLR2004
+        if len(value) != 2 or not isinstance(value[0], (str, bytes)):
             return None
         known = self._scrubber.known(_as_key(value[0]))
         return known if known.rule.cls in ("secret", "personal", "content") else None
