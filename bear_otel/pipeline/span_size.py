@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,23 +14,29 @@ _SPAN_BYTES = 2700
 _EVENT_BYTES = 500
 _ENTRY_BYTES = 80
 
+_SCALARS = frozenset({str, int, float, bool})
+
 
 def estimate_bytes(span: ReadableSpan) -> int:
     """Return about how many bytes a span holds."""
-    events = span.events
-    return (
-        _SPAN_BYTES
-        + _measure(span.attributes or {})
-        + sum(_EVENT_BYTES + _measure(event.attributes or {}) for event in events)
-        + _EVENT_BYTES * len(span.links)
-    )
+    size = _SPAN_BYTES + _measure(span.attributes)
+    for event in span.events:
+        size += _EVENT_BYTES + _measure(event.attributes)
+    return size
 
 
-def _measure(value: Any) -> int:
-    if isinstance(value, str):
-        return sys.getsizeof(value)
-    if isinstance(value, Mapping):
-        return sum(_ENTRY_BYTES + _measure(each) for each in value.values())
-    if isinstance(value, tuple | list):
-        return sys.getsizeof(value) + sum(map(_measure, value))
-    return sys.getsizeof(value)
+def _measure(attributes: Any) -> int:
+    if attributes is None:
+        return 0
+    # The SDK's own mapping takes a Python call for each key; its copy is a dict.
+    values = attributes.copy().values()
+    size = _ENTRY_BYTES * len(values)
+    for value in values:
+        size += getsizeof(value)
+        if type(value) in _SCALARS:
+            continue
+        if isinstance(value, Mapping):
+            size += _measure(value)
+        elif isinstance(value, tuple | list):
+            size += sum(map(getsizeof, value))
+    return size

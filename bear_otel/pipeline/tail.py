@@ -53,7 +53,7 @@ class Limits:
 class _Trace:
     """One trace that has not been decided."""
 
-    __slots__ = ("context", "failed", "opened", "roots", "size", "slow", "spans")
+    __slots__ = ("context", "failed", "opened", "roots", "sampled", "size", "slow", "spans")
 
     def __init__(self, context: SpanContext, opened: float) -> None:
         self.context = context
@@ -62,7 +62,7 @@ class _Trace:
         self.roots: set[int] = set()
         self.spans: list[ReadableSpan] = []
         self.size = 0
-        self.failed = self.slow = False
+        self.failed = self.slow = self.sampled = False
 
 
 class Tail:
@@ -116,14 +116,14 @@ class Tail:
 
     def start(self, span: ReadableSpan) -> Iterable[Kept]:
         """Note that a span has started; return what leaves because of that."""
-        context = span.get_span_context()
-        if context is None or not _is_root(span):
+        if not _is_root(span) or (context := span.get_span_context()) is None:
             return ()
         with self._lock:
             trace = self._traces.get(context.trace_id)
             if trace is None:
                 trace = self._traces[context.trace_id] = _Trace(context, self._clock())
             trace.roots.add(context.span_id)
+            trace.sampled = trace.sampled or context.trace_flags.sampled
             return self._evict()
 
     def end(self, span: ReadableSpan) -> Iterable[Kept]:
@@ -149,7 +149,9 @@ class Tail:
             if limit := self._find_largest(trace):
                 self.evictions[limit] += 1
                 return self._decide_early(context.trace_id)
-            return self._evict()
+            if self._spans > self._limits.spans or self._bytes > self._limits.bytes:
+                return self._evict()
+        return ()
 
     def expire(self) -> Iterable[Kept]:
         """Return what leaves by age, for times when nothing else happens."""
@@ -185,9 +187,9 @@ class Tail:
         return None
 
     def _find_largest(self, trace: _Trace) -> Limit | None:
-        if len(trace.spans) > self._limits.spans / _LARGEST:
+        if len(trace.spans) * _LARGEST > self._limits.spans:
             return "spans"
-        return "bytes" if trace.size > self._limits.bytes / _LARGEST else None
+        return "bytes" if trace.size * _LARGEST > self._limits.bytes else None
 
     def _decide_early(self, trace_id: int) -> list[Kept]:
         trace = self._traces.get(trace_id)
@@ -203,15 +205,17 @@ class Tail:
         self._spans -= len(trace.spans)
         self._bytes -= trace.size
         verdict = self._find_verdict(trace)
-        kept = list(keep_spans(trace.spans, verdict))
         if verdict is not None:
             self.decisions[verdict.reason] += 1
             if len(self._verdicts) >= self._limits.traces:
                 del self._verdicts[next(iter(self._verdicts))]
             self._verdicts[trace_id] = verdict
+        elif trace.sampled:
+            self.decisions["share"] += 1
         else:
-            self.decisions["share" if trace.context.trace_flags.sampled else "dropped"] += 1
-        return kept
+            self.decisions["dropped"] += 1
+            return []
+        return list(keep_spans(trace.spans, verdict))
 
     def _judge_late(self, span: ReadableSpan, context: SpanContext) -> Iterable[Kept]:
         trace = _Trace(context, 0.0)
