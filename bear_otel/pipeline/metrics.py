@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import (
-    CallbackOptions,
     Counter,
     Histogram,
     Meter,
@@ -21,7 +19,6 @@ from opentelemetry.metrics import (
     ObservableCounter,
     ObservableGauge,
     ObservableUpDownCounter,
-    Observation,
     UpDownCounter,
     _Gauge,
 )
@@ -29,23 +26,29 @@ from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from typing_extensions import override
 
 from bear_otel.pipeline.forking import reset_in_child
+from bear_otel.pipeline.instruments import (
+    AttributeCache,
+    CleanCounter,
+    CleanGauge,
+    CleanHistogram,
+    CleanObservableCounter,
+    CleanObservableGauge,
+    CleanObservableUpDownCounter,
+    CleanUpDownCounter,
+    Proxy,
+    wrap_callback,
+)
 from bear_otel.pipeline.losses import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.context import Context
     from opentelemetry.metrics import CallbackT
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from bear_otel.privacy import Scrubber
 
-    _Observe = Callable[[CallbackOptions], Iterable[Observation]]
-
 _FAILED = "[REDACTED:error]"
-
-# Attribute sets of metrics are few by design; the limit guards against those that are not.
-_MAX_CACHED = 4096
 
 # A child that records nothing still reports what is observed in it.
 _RENEWAL_SECONDS = 1.0
@@ -68,7 +71,7 @@ class ScrubbingMeterProvider(MeterProvider):
         self._inner = create_inner()
         self._outdated = False
         self._renewing = threading.RLock()
-        self._clean = _AttributeCache(scrubber)
+        self._clean = AttributeCache(scrubber)
         self._scrubber = scrubber
         self._meters: dict[tuple[Any, ...], _CleanMeter] = {}
         # After the SDK's own handlers, which were registered when its provider was made.
@@ -148,7 +151,7 @@ class ScrubbingMeterProvider(MeterProvider):
 
     # Read by the proxies below.
     @property
-    def clean(self) -> _AttributeCache:
+    def clean(self) -> AttributeCache:
         """The clean copy of an attribute set."""
         return self._clean
 
@@ -161,49 +164,18 @@ class ScrubbingMeterProvider(MeterProvider):
             return _FAILED
 
 
-class _AttributeCache:
-    """The clean copy of an attribute set, remembered: about half a microsecond a record."""
-
-    def __init__(self, scrubber: Scrubber) -> None:
-        self._scrubber = scrubber
-        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
-
-    def __call__(self, attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        if not attributes:
-            return None
-        try:
-            # 1 and True are the same key here, as they are to the SDK's own aggregation.
-            key = tuple(attributes.items())
-            clean = self._known.get(key)
-        except (TypeError, AttributeError):  # a list as value; not a mapping at all
-            return self._scrub(attributes)
-        if clean is None:
-            clean = self._scrub(attributes)
-            if len(self._known) >= _MAX_CACHED:
-                self._known.clear()
-            self._known[key] = clean
-        return clean
-
-    def _scrub(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            return self._scrubber.scrub_attributes(attributes, door="metric.attribute")
-        except Exception:  # noqa: BLE001 - fail closed, also on a bug of the scrubber
-            self._scrubber.errors += 1
-            return {}
-
-
 class _CleanMeter(Meter):
     def __init__(self, arguments: tuple[Any, ...], provider: ScrubbingMeterProvider) -> None:
         super().__init__(*arguments[:3])
         self._arguments = arguments
         self._provider = provider
         self._inner = provider.inner.get_meter(*arguments)
-        self._instruments: dict[object, _Proxy] = {}
+        self._instruments: dict[object, Proxy] = {}
 
     def expire(self) -> None:
         """Let the first use of an instrument make the provider of a child."""
         for instrument in list(self._instruments.values()):
-            instrument.expire(self._provider)
+            instrument.expire(self._provider.renew)
 
     def attach(self, provider: SdkMeterProvider) -> None:
         """Make the meter and all its instruments anew in another provider."""
@@ -212,15 +184,15 @@ class _CleanMeter(Meter):
             instrument.attach(self._inner)
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Counter:
-        return self._create(_CleanCounter, "create_counter", name, unit, description)
+        return self._create(CleanCounter, "create_counter", name, unit, description)
 
     def create_up_down_counter(
         self, name: str, unit: str = "", description: str = ""
     ) -> UpDownCounter:
-        return self._create(_CleanUpDownCounter, "create_up_down_counter", name, unit, description)
+        return self._create(CleanUpDownCounter, "create_up_down_counter", name, unit, description)
 
     def create_gauge(self, name: str, unit: str = "", description: str = "") -> _Gauge:
-        return self._create(_CleanGauge, "create_gauge", name, unit, description)
+        return self._create(CleanGauge, "create_gauge", name, unit, description)
 
     def create_histogram(
         self,
@@ -232,7 +204,7 @@ class _CleanMeter(Meter):
     ) -> Histogram:
         advisory = explicit_bucket_boundaries_advisory
         extra = {"explicit_bucket_boundaries_advisory": tuple(advisory) if advisory else None}
-        return self._create(_CleanHistogram, "create_histogram", name, unit, description, **extra)
+        return self._create(CleanHistogram, "create_histogram", name, unit, description, **extra)
 
     def create_observable_counter(
         self,
@@ -242,7 +214,7 @@ class _CleanMeter(Meter):
         description: str = "",
     ) -> ObservableCounter:
         extra = self._wrap(callbacks)
-        kind = _CleanObservableCounter
+        kind = CleanObservableCounter
         return self._create(kind, "create_observable_counter", name, unit, description, **extra)
 
     def create_observable_up_down_counter(
@@ -253,7 +225,7 @@ class _CleanMeter(Meter):
         description: str = "",
     ) -> ObservableUpDownCounter:
         extra = self._wrap(callbacks)
-        kind = _CleanObservableUpDownCounter
+        kind = CleanObservableUpDownCounter
         method = "create_observable_up_down_counter"
         return self._create(kind, method, name, unit, description, **extra)
 
@@ -265,7 +237,7 @@ class _CleanMeter(Meter):
         description: str = "",
     ) -> ObservableGauge:
         extra = self._wrap(callbacks)
-        kind = _CleanObservableGauge
+        kind = CleanObservableGauge
         return self._create(kind, "create_observable_gauge", name, unit, description, **extra)
 
     def _create(
@@ -292,144 +264,9 @@ class _CleanMeter(Meter):
 
     def _wrap(self, callbacks: Sequence[CallbackT] | None) -> dict[str, Any]:
         clean = self._provider.clean
-        return {"callbacks": [_wrap_callback(callback, clean) for callback in callbacks or ()]}
-
-
-class _Proxy:
-    """An instrument in front of the one that aggregates."""
-
-    def __init__(
-        self, method: str, arguments: dict[str, Any], meter: Meter, clean: _AttributeCache
-    ) -> None:
-        self._method = method
-        self._arguments = arguments
-        self._clean = clean
-        self.attach(meter)
-
-    def expire(self, provider: ScrubbingMeterProvider) -> None:
-        self._inner = _Expired(self, provider)
-
-    def attach(self, meter: Meter) -> None:
-        arguments = dict(self._arguments)
-        if "callbacks" in arguments:
-            arguments["callbacks"] = [self._bind(each, meter) for each in arguments["callbacks"]]
-        self._meter = meter
-        self._inner: Any = getattr(meter, self._method)(**arguments)
-
-    @property
-    def inner(self) -> Any:
-        """The instrument that aggregates."""
-        return self._inner
-
-    def _bind(self, callback: _Observe, meter: Meter) -> _Observe:
-        """Return a callback that observes for one meter only, and falls silent after the next."""
-
-        def observe(options: CallbackOptions) -> Iterable[Observation]:
-            return callback(options) if self._meter is meter else ()
-
-        return observe
-
-
-class _Expired:
-    """Stands behind a proxy in a forked child until the child's own instrument is there."""
-
-    def __init__(self, proxy: _Proxy, provider: ScrubbingMeterProvider) -> None:
-        self._proxy = proxy
-        self._provider = provider
-
-    def __getattr__(self, name: str) -> Any:
-        self._provider.renew()
-        return getattr(self._proxy.inner, name)
-
-
-class _CleanCounter(_Proxy, Counter):
-    def add(
-        self,
-        amount: float,
-        attributes: Mapping[str, Any] | None = None,
-        context: Context | None = None,
-    ) -> None:
-        self._inner.add(amount, self._clean(attributes), context)
-
-
-class _CleanUpDownCounter(_Proxy, UpDownCounter):
-    def add(
-        self,
-        amount: float,
-        attributes: Mapping[str, Any] | None = None,
-        context: Context | None = None,
-    ) -> None:
-        self._inner.add(amount, self._clean(attributes), context)
-
-
-class _CleanHistogram(_Proxy, Histogram):
-    def record(
-        self,
-        amount: float,
-        attributes: Mapping[str, Any] | None = None,
-        context: Context | None = None,
-    ) -> None:
-        self._inner.record(amount, self._clean(attributes), context)
-
-
-class _CleanGauge(_Proxy, _Gauge):
-    def set(
-        self,
-        amount: float,
-        attributes: Mapping[str, Any] | None = None,
-        context: Context | None = None,
-    ) -> None:
-        self._inner.set(amount, self._clean(attributes), context)
-
-
-class _CleanObservableCounter(_Proxy, ObservableCounter):
-    pass
-
-
-class _CleanObservableUpDownCounter(_Proxy, ObservableUpDownCounter):
-    pass
-
-
-class _CleanObservableGauge(_Proxy, ObservableGauge):
-    pass
+        return {"callbacks": [wrap_callback(callback, clean) for callback in callbacks or ()]}
 
 
 def _end_quietly(provider: SdkMeterProvider) -> None:
     with contextlib.suppress(Exception):  # its readers may miss the deadline, which is no loss
         provider.shutdown(timeout_millis=100)
-
-
-def _wrap_callback(callback: CallbackT, clean: _AttributeCache) -> _Observe:
-    """Return the callback with clean observations; it may be a function or a generator."""
-    observe = _start_generator(callback) if isinstance(callback, Generator) else callback
-
-    def observe_clean(options: CallbackOptions) -> Iterable[Observation]:
-        return [
-            Observation(each.value, clean(each.attributes), each.context)
-            for each in observe(options)
-        ]
-
-    return observe_clean
-
-
-def _start_generator(
-    generator: Generator[Iterable[Observation], CallbackOptions, None],
-) -> _Observe:
-    """Return a function that asks a generator, as the SDK would.
-
-    The SDK starts a generator once for each instrument that it is given to; a forked child makes
-    its instruments anew, so it must not see the generator.
-    """
-    started = False
-
-    def observe(options: CallbackOptions) -> Iterable[Observation]:
-        nonlocal started
-        if not started:
-            started = True
-            next(generator)
-        try:
-            return generator.send(options)
-        except StopIteration:
-            return ()
-
-    return observe
