@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from bear_otel.sources.errors import ErrorTracker, Occurrence
 
-__all__ = ["BadDsn", "SentryErrors"]
+__all__ = ["BadDsn", "SentryErrors", "is_taken"]
 
 # Marks the events that come from us.
 _OURS = "bear_otel"
@@ -44,6 +44,11 @@ _OPTIONS: dict[str, Any] = {
     "shutdown_timeout": 0,  # we flush, with all the others
     "spotlight": False,
 }
+
+
+def is_taken() -> bool:
+    """Return whether the application has set up Sentry already."""
+    return sentry_sdk.get_client().is_active()
 
 
 class SentryErrors:
