@@ -18,10 +18,13 @@ __all__ = [
     "check_url",
     "health_check",
     "health_routes",
+    "inference",
+    "record_evaluation",
     "record_metric",
     "setup_production_monitoring",
     "start",
     "timer",
+    "watch_model_memory",
 ]
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from bear_otel.settings import ConfigurationError
     from bear_otel.sources.custom import record_metric, timer
     from bear_otel.sources.errors import capture_exception
+    from bear_otel.sources.genai import inference
+    from bear_otel.sources.genai_models import record_evaluation, watch_model_memory
     from bear_otel.sources.health import Health
     from bear_otel.sources.health_checks import (
         check_database,
@@ -56,10 +61,13 @@ _HOMES = {
     "check_url": "bear_otel.sources.health_checks",
     "health_check": "bear_otel.sources.health_declarations",
     "health_routes": "bear_otel.sources.health_declarations",
+    "inference": "bear_otel.sources.genai",
+    "record_evaluation": "bear_otel.sources.genai_models",
     "record_metric": "bear_otel.sources.custom",
     "setup_production_monitoring": "bear_otel.monitoring",
     "start": "bear_otel.distro",
     "timer": "bear_otel.sources.custom",
+    "watch_model_memory": "bear_otel.sources.genai_models",
 }
 
 

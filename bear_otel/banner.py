@@ -96,6 +96,11 @@ def find_warnings(running: Running, environ: Mapping[str, str]) -> list[str]:
             f"{winner} names a sampler, which decides alone: the settings of sampling are not "
             "used, and what it drops is lost, errors included"
         )
+    if environ.get("OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"):
+        warnings.append(
+            "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK uploads prompts and answers as they are: "
+            "the scrubber does not see them"
+        )
     service = running.providers.tracer.resource.attributes.get("service.name", "")
     if str(service).startswith("unknown_service"):
         warnings.append("the service has no name; set OTEL_SERVICE_NAME=<name>")

@@ -378,6 +378,88 @@ EXCEPTIONS = Metric(
     source="errors",
 )
 
+# --- models: opentelemetry-util-genai, sources/genai_models.py, sources/gpu.py ------------------
+_GENAI_ATTRIBUTES = (
+    "gen_ai.operation.name",
+    "gen_ai.provider.name",
+    "gen_ai.request.model",
+    "gen_ai.response.model",
+    "server.address",
+    "server.port",
+)
+# Seconds and tokens; the boundaries that the GenAI conventions advise.
+_GENAI_BOUNDARIES = tuple(0.01 * 2**power for power in range(14))
+_TOKEN_BOUNDARIES = tuple(float(4**power) for power in range(14))
+
+GEN_AI_CLIENT_OPERATION_DURATION = Metric(
+    name="gen_ai.client.operation.duration",
+    kind="histogram",
+    unit="s",
+    description="Duration of calls to models, to the last chunk of a streamed answer.",
+    attributes=(*_GENAI_ATTRIBUTES, "error.type"),
+    boundaries=_GENAI_BOUNDARIES,
+    source="genai",
+)
+GEN_AI_CLIENT_TOKEN_USAGE = Metric(
+    name="gen_ai.client.token.usage",
+    kind="histogram",
+    unit="{token}",
+    description="Tokens of a call, by type: input and output.",
+    attributes=(*_GENAI_ATTRIBUTES, "gen_ai.token.type", "error.type"),
+    boundaries=_TOKEN_BOUNDARIES,
+    source="genai",
+)
+GEN_AI_CLIENT_TIME_TO_FIRST_CHUNK = Metric(
+    name="gen_ai.client.operation.time_to_first_chunk",
+    kind="histogram",
+    unit="s",
+    description="Time from the call to the first chunk of a streamed answer.",
+    attributes=_GENAI_ATTRIBUTES,
+    boundaries=_GENAI_BOUNDARIES,
+    source="genai",
+)
+GEN_AI_CLIENT_TIME_PER_OUTPUT_CHUNK = Metric(
+    name="gen_ai.client.operation.time_per_output_chunk",
+    kind="histogram",
+    unit="s",
+    description="Time from one chunk of a streamed answer to the next.",
+    attributes=_GENAI_ATTRIBUTES,
+    boundaries=_GENAI_BOUNDARIES,
+    source="genai",
+)
+GEN_AI_EVALUATION_SCORE = Metric(
+    name="bear.gen_ai.evaluation.score",
+    kind="gauge",
+    unit="1",
+    description="Last score of a model in an evaluation, such as its accuracy on a dataset.",
+    attributes=("gen_ai.evaluation.name", "gen_ai.request.model", "bear.gen_ai.dataset"),
+    source="genai",
+)
+GEN_AI_MODEL_MEMORY_USAGE = Metric(
+    name="bear.gen_ai.model.memory.usage",
+    kind="observable_gauge",
+    unit="By",
+    description="Memory that a model takes, as the application measures it.",
+    attributes=("gen_ai.request.model",),
+    source="genai",
+)
+HW_GPU_MEMORY_USAGE = Metric(
+    name="hw.gpu.memory.usage",
+    kind="observable_up_down_counter",
+    unit="By",
+    description="Memory of the GPU in use.",
+    attributes=("hw.id", "hw.name"),
+    source="host",
+)
+HW_GPU_MEMORY_LIMIT = Metric(
+    name="hw.gpu.memory.limit",
+    kind="observable_up_down_counter",
+    unit="By",
+    description="Memory of the GPU.",
+    attributes=("hw.id", "hw.name"),
+    source="host",
+)
+
 # --- bear-otel about itself ---------------------------------------------------------------------
 EXPORTER_DROPPED = Metric(
     name="bear.exporter.dropped",
@@ -506,6 +588,34 @@ HEALTH_STATUS_CHANGED = Event(
         "error.message",
     ),
     source="health",
+)
+
+GEN_AI_EVALUATION_RESULT = Event(
+    name="gen_ai.evaluation.result",
+    severity="INFO",
+    description="A model has been evaluated.",
+    attributes=(
+        "gen_ai.evaluation.name",
+        "gen_ai.evaluation.score.value",
+        "gen_ai.evaluation.score.label",
+        "gen_ai.request.model",
+        "bear.gen_ai.dataset",
+    ),
+    source="genai",
+)
+GEN_AI_OPERATION_DETAILS = Event(
+    name="gen_ai.client.inference.operation.details",
+    severity="none",
+    description="What was asked and answered, scrubbed; only if `genai.content` says so.",
+    attributes=(
+        *_GENAI_ATTRIBUTES,
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.system_instructions",
+        "gen_ai.tool.definitions",
+        "error.type",
+    ),
+    source="genai",
 )
 
 EVENTS: tuple[Event, ...] = tuple(row for row in globals().values() if isinstance(row, Event))

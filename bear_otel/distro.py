@@ -56,6 +56,10 @@ class BearDistro(BaseDistro):
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         if _State.running is None or _is_replaced(entry_point.name, _State.running):
             return
+        if official := _find_official(entry_point):
+            name = f"{entry_point.name} ({entry_point.value.partition(':')[0]})"
+            _State.instrumentors[name] = f"{official} counts the same calls"
+            return
         if entry_point.name == "fastapi":
             # One span a request: not another one for each message of the protocol.
             kwargs.setdefault("exclude_spans", ["receive", "send"])
@@ -194,6 +198,23 @@ def _load_file() -> Any:
 def _is_replaced(name: str, started: Running) -> bool:
     """Whether one of our sources measures what this instrumentor would."""
     return name in started.sources or _REPLACED.get(name) in started.sources
+
+
+def _find_official(entry_point: EntryPoint) -> str | None:
+    """Return OpenTelemetry's package for a GenAI library, if this is another one for the same.
+
+    Several publish instrumentors under the name of the library. Each would count every call.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    official = f"opentelemetry-instrumentation-genai-{entry_point.name}"
+    if entry_point.value.startswith("opentelemetry.instrumentation.genai."):
+        return None
+    try:
+        version(official)
+    except PackageNotFoundError:
+        return None
+    return official
 
 
 def _say(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from bear_otel.sources.error_doors import (
 )
 from bear_otel.sources.errors import ERRORS
 from bear_otel.sources.event_loop import watch_event_loop
+from bear_otel.sources.genai_models import report_models
 from bear_otel.sources.health_declarations import HEALTH_ROUTES, HEALTH_RUNNER
 from bear_otel.sources.health_reporting import report_health
 from bear_otel.sources.health_routes import PATHS, answer_unrouted
@@ -55,6 +57,8 @@ _SCOPE = "bear_otel"
 
 # All that a supervisor may have to flush is what it logged before it had workers.
 _SUPERVISOR_SECONDS = 0.25
+
+_CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 logger = logging.getLogger("bear_otel")
 
@@ -283,6 +287,7 @@ def _start_sources(running: Running, environ: Mapping[str, str]) -> None:
         "sentry-sdk": _start_sentry,
         "health": _start_health,
         "event loop": _start_event_loop,
+        "genai": _start_genai,
     }
     for name, start_source in wanted.items():
         if name in disabled or "*" in disabled:
@@ -438,6 +443,24 @@ def _start_event_loop(running: Running, _: Settings) -> str:
     http.watch_application_start(watch.attach)
     running.undo.append(watch.stop)
     return ""
+
+
+def _start_genai(running: Running, settings: Settings) -> str:
+    report_models(_get_meter(running, ".genai"), active=running.is_active)
+    content = settings.genai.content
+    before = os.environ.get(_CONTENT_VARIABLE)
+    if (before or "NO_CONTENT").upper() != content:
+        # Set in code or in a file; opentelemetry-util-genai knows no other door than the variable.
+        os.environ[_CONTENT_VARIABLE] = content
+        running.undo.append(functools.partial(_restore, _CONTENT_VARIABLE, before))
+    return "without content" if content == "NO_CONTENT" else f"content scrubbed, {content}"
+
+
+def _restore(variable: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = value
 
 
 def _find_level(name: str) -> int:

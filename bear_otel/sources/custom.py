@@ -156,7 +156,7 @@ class _Instrument:
         self._record: Callable[..., None] = getattr(create(name, **arguments), verb)
 
     def record(self, value: object, tags: Mapping[str, object]) -> None:
-        number = _read_number(value)
+        number = read_number(value)
         if number is None or (self.kind == "counter" and number < 0):
             self._say("value", "a value that is no finite number, or is negative, is left out")
             return
@@ -249,7 +249,7 @@ def _check(name: object, kind: object, unit: object) -> None:
         raise ConfigurationError(where, unit, accepted)
 
 
-def _read_number(value: object) -> float | None:
+def read_number(value: object) -> float | None:
     """Return a finite number, also from a `Decimal` or NumPy's types, or None."""
     if isinstance(value, str | bytes):
         return None

@@ -14,6 +14,7 @@ import psutil
 from opentelemetry.metrics import Observation
 
 from bear_otel import catalogue
+from bear_otel.sources.gpu import Gpu, read_gpus
 from bear_otel.sources.host_lock import HostLock
 from bear_otel.sources.reading import (
     FRESH_SECONDS,
@@ -197,6 +198,7 @@ _PARTS: dict[str, Callable[[], Any]] = {
     "filesystems": _read_filesystems,
     "disks": _read_disks,
     "network": _read_network,
+    "gpus": read_gpus,
 }
 _by_memory_state = observe_by("system.memory.state")
 
@@ -204,6 +206,10 @@ _by_memory_state = observe_by("system.memory.state")
 def _memory_shares(states: dict[str, int]) -> dict[str, float]:
     total = sum(states.values())
     return {state: size / total for state, size in states.items()}
+
+
+def _describe_gpu(gpu: Gpu) -> dict[str, str]:
+    return {"hw.id": str(gpu.number), "hw.name": gpu.name}
 
 
 # Each metric, the part of the reading that it shows, and how.
@@ -218,4 +224,14 @@ _INSTRUMENTS: tuple[Instrument, ...] = (
     (catalogue.SYSTEM_FILESYSTEM_UTILIZATION, "filesystems", list),
     (catalogue.SYSTEM_DISK_IO, "disks", list),
     (catalogue.SYSTEM_NETWORK_IO, "network", list),
+    (
+        catalogue.HW_GPU_MEMORY_USAGE,
+        "gpus",
+        lambda gpus: [Observation(gpu.used_bytes, _describe_gpu(gpu)) for gpu in gpus],
+    ),
+    (
+        catalogue.HW_GPU_MEMORY_LIMIT,
+        "gpus",
+        lambda gpus: [Observation(gpu.total_bytes, _describe_gpu(gpu)) for gpu in gpus],
+    ),
 )
