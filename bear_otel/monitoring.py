@@ -17,6 +17,7 @@ import bear_otel
 from bear_otel.configuration import MASK, iterate_leaves, load_configuration
 from bear_otel.settings import ConfigurationError
 from bear_otel.sources.custom import record_metric
+from bear_otel.sources.errors import ERRORS, capture_exception
 from bear_otel.sources.health import Health
 from bear_otel.sources.health_declarations import HEALTH_RUNNER, add_health_check
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bear_otel.pipeline.losses import Reason, Signal
     from bear_otel.running import Running
     from bear_otel.sources.custom import Tags
+    from bear_otel.sources.error_groups import ErrorGroup
     from bear_otel.sources.health import Check, CheckResult, State
 
 Environment = Literal["development", "staging", "production"]
@@ -37,6 +39,10 @@ _NAMES = {
     "version": "resource.version",
     "deploymentId": "resource.deployment_id",
     "region": "resource.region",
+    "sampling.userSampling": "users.sampling",
+    "privacy.enableUserTracking": "users.enabled",
+    "privacy.respectDNT": "users.respect_dnt",
+    "privacy.dataRetentionDays": "privacy.data_retention_days",
     "privacy.anonymizeData": "privacy.anonymize_data",
     "privacy.allowPersonalData": "privacy.allow_personal_data",
 }
@@ -68,6 +74,7 @@ class SystemStatus:
         checks: Last result of each health check by name, None before the first.
         destinations: Where each signal goes.
         dropped: Records that did not arrive, by signal and reason.
+        errors: The ten most frequent exceptions by type and place in the code.
     """
 
     running: bool
@@ -76,6 +83,7 @@ class SystemStatus:
     checks: Mapping[str, CheckResult | None] = field(default_factory=dict)
     destinations: Mapping[Signal, str] = field(default_factory=dict)
     dropped: Mapping[tuple[Signal, Reason], int] = field(default_factory=dict)
+    errors: tuple[ErrorGroup, ...] = ()
 
 
 def setup_production_monitoring(
@@ -188,6 +196,15 @@ class Monitoring:
         """
         add_health_check(name, _translate_check(check), **options)
 
+    def capture_exception(self, error: BaseException | None = None, **attributes: Any) -> None:
+        """Tell of an exception that was dealt with, see `bear_otel.capture_exception`.
+
+        Args:
+            error: The exception; the one that is being handled if left out.
+            attributes: More about it.
+        """
+        capture_exception(error, **attributes)
+
     def get_system_status(self) -> SystemStatus:
         """Return what is known at this moment; nothing is checked or waited for."""
         running = self._running
@@ -198,6 +215,7 @@ class Monitoring:
             checks={name: result for name, (_, result) in HEALTH_RUNNER.results().items()},
             destinations=dict(running.providers.destinations) if running else {},
             dropped=dict(running.losses.counts()) if running else {},
+            errors=ERRORS.top(),
         )
 
 
