@@ -111,21 +111,28 @@ class ScrubbingSpanProcessor(SpanProcessor):
         self.tail: Tail | None = None
         self._cleaner = cleaner
         self._isolation = Isolation()
-        self._downstream: tuple[SpanProcessor, ...] = ()
+        self._put(())
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Put a processor behind the scrubber."""
-        self._downstream += (span_processor,)
+        self._put((*self._downstream, span_processor))
 
     def remove_span_processor(self, span_processor: SpanProcessor) -> None:
         """Take a processor out again."""
-        self._downstream = tuple(p for p in self._downstream if p is not span_processor)
+        self._put(tuple(p for p in self._downstream if p is not span_processor))
+
+    def _put(self, downstream: tuple[SpanProcessor, ...]) -> None:
+        self._downstream = downstream
+        # Most take no interest in what starts, and need not be asked on every span.
+        self._starters = tuple(
+            p for p in downstream if type(p).on_start is not SpanProcessor.on_start
+        )
 
     @override
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         if self.tail is not None:
             self._hand_out(self.tail.start(span))
-        for processor in self._downstream:
+        for processor in self._starters:
             self._isolation.call(processor, processor.on_start, span, parent_context)
 
     @override

@@ -29,6 +29,10 @@ Limit = Literal["traces", "spans", "bytes", "age"]
 # One trace may take this part of the buffer, so that it does not drive out all others.
 _LARGEST = 10
 
+# Spans are weighed when so many have come to be held back: most traces are over by then, and what
+# they weighed need not be known.
+_UNWEIGHED = 50
+
 # A signal handler that ends the process may have interrupted the very thread that holds the lock.
 _PATIENCE_SECONDS = 0.2
 
@@ -53,7 +57,17 @@ class Limits:
 class _Trace:
     """One trace that has not been decided."""
 
-    __slots__ = ("context", "failed", "opened", "roots", "sampled", "size", "slow", "spans")
+    __slots__ = (
+        "context",
+        "failed",
+        "opened",
+        "roots",
+        "sampled",
+        "size",
+        "slow",
+        "spans",
+        "weighed",
+    )
 
     def __init__(self, context: SpanContext, opened: float) -> None:
         self.context = context
@@ -61,7 +75,8 @@ class _Trace:
         # Spans that have no parent in this process and have not ended, by id.
         self.roots: set[int] = set()
         self.spans: list[ReadableSpan] = []
-        self.size = 0
+        # How many of them have been weighed, and what they weigh.
+        self.weighed = self.size = 0
         self.failed = self.slow = self.sampled = False
 
 
@@ -105,7 +120,8 @@ class Tail:
         self._lock = threading.RLock()  # a signal handler or a finalizer may end spans, too
         # Oldest first.
         self._traces: dict[int, _Trace] = {}
-        self._spans = self._bytes = 0
+        self._spans = self._unweighed = self._bytes = 0
+        self._next_expiry = 0.0
         # Traces that were kept lately for what happened in them, oldest first.
         self._verdicts: dict[int, Verdict] = {}
 
@@ -124,7 +140,9 @@ class Tail:
                 trace = self._traces[context.trace_id] = _Trace(context, self._clock())
             trace.roots.add(context.span_id)
             trace.sampled = trace.sampled or context.trace_flags.sampled
-            return self._evict()
+            if len(self._traces) > self._limits.traces or trace.opened > self._next_expiry:
+                return self._evict()
+        return ()
 
     def end(self, span: ReadableSpan) -> Iterable[Kept]:
         """Take a span that has ended; return what leaves because of that, oldest first."""
@@ -137,19 +155,14 @@ class Tail:
                 return self._judge_late(span, context)
             trace.spans.append(span)
             self._spans += 1
+            self._unweighed += 1
             trace.failed = trace.failed or _has_failed(span)
             if _is_root(span):
                 trace.roots.discard(context.span_id)
                 trace.slow = trace.slow or self._is_slow(span)
                 if not trace.roots:
                     return self._decide(context.trace_id)
-            size = estimate_bytes(span)
-            trace.size += size
-            self._bytes += size
-            if limit := self._find_largest(trace):
-                self.evictions[limit] += 1
-                return self._decide_early(context.trace_id)
-            if self._spans > self._limits.spans or self._bytes > self._limits.bytes:
+            if self._unweighed >= _UNWEIGHED or self._spans > self._limits.spans:
                 return self._evict()
         return ()
 
@@ -169,10 +182,28 @@ class Tail:
 
     def _evict(self) -> list[Kept]:
         kept: list[Kept] = []
+        for trace_id, limit in self._weigh():
+            self.evictions[limit] += 1
+            kept += self._decide_early(trace_id)
         while limit := self._find_exceeded():
             self.evictions[limit] += 1
             kept += self._decide_early(next(iter(self._traces)))
         return kept
+
+    def _weigh(self) -> list[tuple[int, Limit]]:
+        """Weigh what has come since the last time; return the traces that are too large."""
+        self._unweighed = 0
+        too_large: list[tuple[int, Limit]] = []
+        for trace_id, trace in self._traces.items():
+            size = sum(map(estimate_bytes, trace.spans[trace.weighed :]))
+            trace.weighed = len(trace.spans)
+            trace.size += size
+            self._bytes += size
+            if trace.size * _LARGEST > self._limits.bytes:
+                too_large.append((trace_id, "bytes"))
+            elif trace.weighed * _LARGEST > self._limits.spans:
+                too_large.append((trace_id, "spans"))
+        return too_large
 
     def _find_exceeded(self) -> Limit | None:
         limits = self._limits
@@ -182,14 +213,10 @@ class Tail:
             return "spans"
         if self._bytes > limits.bytes:
             return "bytes"
-        for oldest in self._traces.values():
-            return "age" if self._clock() - oldest.opened > limits.age_seconds else None
-        return None
-
-    def _find_largest(self, trace: _Trace) -> Limit | None:
-        if len(trace.spans) * _LARGEST > self._limits.spans:
-            return "spans"
-        return "bytes" if trace.size * _LARGEST > self._limits.bytes else None
+        now = self._clock()
+        oldest = next((trace.opened for trace in self._traces.values()), now)
+        self._next_expiry = oldest + limits.age_seconds
+        return "age" if now > self._next_expiry else None
 
     def _decide_early(self, trace_id: int) -> list[Kept]:
         trace = self._traces.get(trace_id)
@@ -203,6 +230,7 @@ class Tail:
         if trace is None:  # only while `settle` had to go without the lock
             return []
         self._spans -= len(trace.spans)
+        self._unweighed -= len(trace.spans) - trace.weighed
         self._bytes -= trace.size
         verdict = self._find_verdict(trace)
         if verdict is not None:
