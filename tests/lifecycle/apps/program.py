@@ -75,7 +75,7 @@ def _fail() -> None:
 
 
 ENDS = {
-    "normal": lambda: None,
+    "normal": lambda: print("ready", flush=True),
     "exit": lambda: sys.exit(3),
     "exit-with-text": lambda: sys.exit("a reason"),
     "exception": _fail,
