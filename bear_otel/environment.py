@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bear_otel.pipeline.exporters import Signal, resolve_names
+from bear_otel.pipeline.exporters import resolve_names
 from bear_otel.pipeline.providers import Plan
 from bear_otel.pipeline.spool import SpoolOptions
 from bear_otel.settings import ConfigurationError
@@ -14,6 +14,7 @@ from bear_otel.settings import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bear_otel.pipeline.losses import Signal
     from bear_otel.settings import SpoolSettings
 
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")

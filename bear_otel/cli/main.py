@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "tail": ("bear_otel.cli.tail", "show what arrives over OTLP in this terminal"),
     "demo": ("bear_otel.cli.demo", "run a small service and show its telemetry"),
+    "doctor": ("bear_otel.cli.doctor.command", "find out why telemetry does not arrive"),
+    "explain": ("bear_otel.cli.explain", "why a setting holds, a trace was kept, all is silent"),
     "privacy": ("bear_otel.cli.privacy", "explain, audit and report what is redacted"),
     "collector": ("bear_otel.cli.collector", "run a Collector for the back ends you have"),
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from bear_otel.settings import ConfigurationError
 
-Signal = Literal["traces", "metrics", "logs"]
+if TYPE_CHECKING:
+    from bear_otel.pipeline.losses import Signal
 
 DEFAULT = "bear_otlp"
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from bear_otel.pipeline import canary, seams
 from bear_otel.pipeline.batch_processors import BatchingLogRecordProcessor, BatchingSpanProcessor
 from bear_otel.pipeline.cleaning import Cleaner
-from bear_otel.pipeline.exporters import DEFAULT, Signal, load_exporter
+from bear_otel.pipeline.exporters import DEFAULT, load_exporter
 from bear_otel.pipeline.logs import ScrubbingLogRecordProcessor
 from bear_otel.pipeline.metrics import ScrubbingMeterProvider
 from bear_otel.pipeline.resource import CleanResource
@@ -23,7 +23,7 @@ from bear_otel.pipeline.spans import ScrubbingSpanProcessor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bear_otel.pipeline.losses import Losses
+    from bear_otel.pipeline.losses import Losses, Signal
     from bear_otel.pipeline.sampling import Sampling
     from bear_otel.pipeline.spool import SpoolOptions
     from bear_otel.privacy import Scrubber
