@@ -5,14 +5,19 @@
 Prints microseconds of processor time a call: the best of several rounds, on this machine.
 """
 
+# Tables read best with one case a line.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bear_otel.privacy import Scrubber
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FRAME = (
     '  File "/app/venv/lib/python3.12/site-packages/starlette/routing.py", line {line}, in app\n'

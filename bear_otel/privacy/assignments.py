@@ -31,6 +31,8 @@ _BEFORE: Final[dict[str, frozenset[str]]] = {}
 for _phrase_words in (phrase.split() for phrase in PHRASES if " " in phrase):
     _BEFORE[_phrase_words[-1]] = _BEFORE.get(_phrase_words[-1], frozenset()) | {_phrase_words[-2]}
 # Elements of two, as headers and form fields come: ("authorization", "x"), ["password", "x"].
+# `name=name,` is an argument of a call.
+_SAME = re.compile(r"\b([A-Za-z_]\w{0,63})=\1[,)]")
 VALUE_WORDS: Final = frozenset(("value", "val", "content"))
 _TWO = re.compile(
     r"""[\[(]\s?b?(\\{0,4}["'])([\w.\-]{2,64})\1\s?,\s?b?(\\{0,4}["'])((?:(?!\3).){1,2048})\3\s?[\])]""",
@@ -68,7 +70,7 @@ _KEYS: BoundedCache[str, _Key] = BoundedCache(4096)
 def find_assignments(source: Source) -> Iterator[Finding]:
     """Yield the values behind keys that name something secret or personal."""
     text = source.text
-    code = code_spans(text)  # in source code only quoted values are values
+    code = (*code_spans(text), *_calls(text))  # in source code only quoted values are values
     pairs = list(_pairs(text))
     person = any(pair.hit[1] in _PERSONAL_CONTEXT and pair.hit[0] != "likely" for pair in pairs)
     covered = 0
@@ -86,6 +88,13 @@ def find_assignments(source: Source) -> Iterator[Finding]:
 _PERSONAL_CONTEXT: Final = frozenset(
     {"email", "phone", "name", "birthdate", "address", "id", "iban", "card", "personal", "user"}
 )
+
+
+def _calls(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the lines of a text that are calls in source code."""
+    for call in _SAME.finditer(text):
+        end = text.find("\n", call.end())
+        yield text.rfind("\n", 0, call.start()) + 1, len(text) if end < 0 else end
 
 
 def _pairs(text: str) -> Iterator[Pair]:

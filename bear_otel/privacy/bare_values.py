@@ -47,6 +47,7 @@ _COLON_TOKEN = re.compile(r"""(?:[^\s;,"'<>|)\]}\\]|[)\]}](?=[\w!@#$%^*]))+""")
 # A value is judged by so many characters.
 LONGEST: Final = 1024
 _RUN_ON = re.compile(r"\S*")
+_PIN = re.compile(r"\d{4,8}")
 _LINE = re.compile(r"[^\r\n\"'`]*")
 _REST = re.compile(r"[^\r\n]*")
 # A value of several words ends before the next key or a strong separator.
@@ -63,6 +64,7 @@ _MANY = re.compile(
 )
 _NUMBERISH = re.compile(
     r"[+(]{1,2}\d[\d ()./\-\u2013]{3,24}\d(?:\s?(?:x|ext\.?)\s?\d{1,6})?"
+    r"|[A-Z]{1,3}[ -][A-Z]{1,3}[ -]?\d{1,4}[A-Z]?\b"
     r"|[\dA-Za-z]{1,24}(?:[ ./()\-\u2013]{1,3}\(?\d[\dA-Za-z]{0,10}\)?){0,7}[A-Za-z]?\b"
 )
 
@@ -127,17 +129,23 @@ def _header(text: str, start: int, pair: Pair) -> Extent | None:
 
 
 def _secret(text: str, start: int, end: int, pair: Pair) -> Extent | None:
-    kind = pair.hit[1]
+    kind, phrase = pair.hit[1:]
     word = text[start:end]
+    if phrase == "pwd" and word[0] in "/~.":
+        return None  # the working directory
+    if phrase == "pin":
+        return (start, end, kind) if _PIN.fullmatch(word) else None
     if "=" in pair.sign or pair.quoted:
         if kind == "token" and (word.isdigit() and len(word) < 6):
             return None
         return start, end, kind
     if is_prose(word):
         return None
+    rest = _REST.match(text, end)
+    if phrase.endswith(("codes", "phrase", "words", "mnemonic")) and rest is not None:
+        return start, rest.end(), kind
     if looks_secret(word, least=4):
         return start, end, kind
-    rest = _REST.match(text, end)
     if rest is None or not rest.group().strip(" ,;})]"):
         return (start, end, kind) if pair.hit[2] != "token" or len(word) > 5 else None
     line_start = text.rfind("\n", 0, pair.key_start) + 1

@@ -51,6 +51,7 @@ _SHORT: Final = tuple(
             r"\becho\s+['\"]?([^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+-S"
             r"|[a-z]+ (?:registry )?login|passwd|chpasswd)"
         ),
+        r"\b\w*(?:Basic|Digest)Auth\(([^()\n]{3,256})\)",
         r"\b(?:requirepass|masterauth)\s+[\"']?([^\s\"']+)",
         r"(?:^|[\n\"'(>\[:])\s{0,2}AUTH\s+([^\s\"')]{1,256}(?:\s(?![a-z]+\b)[^\s\"')]{1,256})?)",
         r"\bAUTH\s+([^\s\"']{0,64}\d[^\s\"']{0,256})",
@@ -81,6 +82,7 @@ _SHORT_GATES: Final = (
     "auth ",
     "identified",
     "setuser",
+    "auth(",
 )
 _REDIS_WRITE: Final = sorted(
     word_set("""

@@ -56,7 +56,7 @@ _BY_CLASS: Final[dict[str, str]] = {
         "otel.status_description"
         " db.connection_string db.elasticsearch.path_parts graphql.document"
         " tls.client.certificate_chain tls.client.subject tls.client.issuer"
-        " vcs.change.title vcs.ref.head.name vcs.owner.name profile.comment rpc.jsonrpc"
+        " vcs.change.title vcs.ref.head.name vcs.owner.name pprof.profile.comment rpc.jsonrpc"
         ".error_message"
         " feature_flag.error.message feature_flag.evaluation.error.message file.path file.directory"
         " log.file.path log.file.path_resolved log.file.name process.executable.path"
@@ -114,24 +114,24 @@ _KEPT: Final = """
     messaging.servicebus. service. telemetry. deployment. otel.scope. otel.library.
     otel.status_code otel.component. otel.span. otel.event. k8s. container.id container.name
     container.image. container.runtime container.runtime. container.cpu. container.csi. cloud. os.
-    oci. openshift. heroku. faas. gcp. azure. aws. az. cpu. cpython. system. jvm. v8js. nodejs.
-    dotnet. aspnetcore. kestrel. signalr. go. hw. disk. zos. linux. mainframe. nfs. oracle.
-    oracle_cloud. pprof. webengine. thread. cicd. test. artifact. security_rule. vcs.repository.
-    vcs.ref. vcs.change. vcs.provider. vcs.revision_delta. vcs.line_change. host.name host.id
-    host.type host.arch host.image. host.cpu. process.pid process.parent_pid process.vpid
-    process.runtime. process.executable.name process.executable.build_id. process.context_switch.
-    process.cpu. process.paging. process.state process.status process.creation. process.exit.
-    process.interactive process.args_count process.group_leader. process.session_leader.
-    process.linux. process.user.id process.real_user.id process.saved_user.id code.function
-    code.function.name code.namespace code.line. code.lineno code.column code.column.number
-    error.type event.name exception.type exception.escaped log.iostream log.record.uid user_agent.
-    user.roles enduser.role file.owner.id file.group. file.size file.extension file.mode
-    gen_ai.operation.name gen_ai.system gen_ai.provider.name gen_ai.request. gen_ai.response.
-    gen_ai.usage. gen_ai.token. gen_ai.output.type gen_ai.agent.id gen_ai.agent.name
-    gen_ai.agent.version gen_ai.tool.name gen_ai.tool.type gen_ai.tool.call.id gen_ai.embeddings.
-    gen_ai.data_source. gen_ai.openai. gen_ai.workflow. gen_ai.prompt.name gen_ai.evaluation.name
-    gen_ai.evaluation.score.value gen_ai.evaluation.score.label openai. mcp.method. mcp.protocol.
-    mcp.session.id feature_flag.key
+    oci. openshift. heroku. cloudfoundry. cloudevents. faas. gcp. azure. aws. az. cpu. cpython.
+    system. jvm. v8js. nodejs. dotnet. aspnetcore. kestrel. signalr. go. hw. disk. zos. linux.
+    mainframe. nfs. oracle. oracle_cloud. pprof. webengine. thread. cicd. test. artifact.
+    security_rule. vcs.repository. vcs.ref. vcs.change. vcs.provider. vcs.revision_delta.
+    vcs.line_change. host.name host.id host.type host.arch host.image. host.cpu. process.pid
+    process.parent_pid process.vpid process.runtime. process.executable.name
+    process.executable.build_id. process.context_switch. process.cpu. process.paging.
+    process.state process.creation. process.exit. process.interactive process.args_count
+    process.group_leader. process.session_leader. process.linux. process.user.id
+    process.real_user.id process.saved_user.id code.function code.function.name code.namespace
+    code.line. code.lineno code.column code.column.number error.type event.name exception.type
+    exception.escaped log.iostream log.record.uid user_agent. user.roles enduser.role
+    file.owner.id file.group. file.size file.extension file.mode gen_ai.operation.name
+    gen_ai.system gen_ai.provider.name gen_ai.request. gen_ai.response. gen_ai.usage.
+    gen_ai.token. gen_ai.output.type gen_ai.agent.id gen_ai.agent.name gen_ai.agent.version
+    gen_ai.tool.name gen_ai.tool.type gen_ai.tool.call.id gen_ai.embeddings. gen_ai.data_source.
+    gen_ai.openai. gen_ai.workflow. gen_ai.prompt.name gen_ai.evaluation.name
+    gen_ai.evaluation.score. openai. mcp.method. mcp.protocol. mcp.session.id feature_flag.key
     feature_flag.provider. feature_flag.variant feature_flag.result.variant
     feature_flag.result.reason feature_flag.set. feature_flag.version graphql.operation.
     browser.brands browser.mobile browser.platform browser.language browser.web_vital. dns. tls.

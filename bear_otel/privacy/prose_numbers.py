@@ -34,7 +34,7 @@ _PHONE = re.compile(
 PHONE_STEMS: Final = frozenset(("电话", "手机", "電話", "携帯", "전화", "휴대폰", "联系"))
 _PHONE_STEM = re.compile(rf"(?:{'|'.join(PHONE_STEMS)})[^\d\n+]{{0,8}}(\+?\d[\d -]{{7,16}}\d)")
 _ID_PHRASES: Final = """
-    ssn, social security, sin, nino, national insurance, nhs, tax id, taxpayer id,
+    ssn, social security, sin, nino, nin, national insurance, nhs, tax id, taxpayer id,
     taxpayer identification, tin, itin, steuer-id, steuer id, steuerid,
     steueridentifikationsnummer, steuernummer, steuerliche identifikationsnummer,
     sozialversicherungsnummer, rentenversicherungsnummer, ahv, passport, reisepass, passeport,

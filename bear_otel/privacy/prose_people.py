@@ -50,6 +50,8 @@ _SESSION = re.compile(
     r"|sign(?:ed)? in as)"
     r" [\"']?([\w.@+-]{1,64})"
 )
+_ACCESS_LOG = re.compile(r"\s-\s([\w.@+-]{1,64})\s\[\d\d/[A-Z][a-z]{2}/\d{4}:")
+_SUDO = re.compile(r"\bsudo(?:\[\d+\])?:\s+([\w.@+-]{1,64}) : ")
 USER_WORDS: Final = word_set("""
     user username login benutzer usuario utilisateur member customer patient principal
     session logged impersonating acting behalf logging authenticated sign signed
@@ -80,17 +82,18 @@ STREET_WORDS: Final = word_set("""
     """)
 STREET_STEMS: Final = ("straße", "strasse", "str.", "weg ", "platz ", "allee ", "gasse ", "damm ")
 _GEO = re.compile(
-    r"\b(?:lat(?:itude)?|lon(?:gitude)?|lng|coord\w*|gps|location|position|located"
-    r"|point)\b[^\n\d+-]{0,12}"
+    r"\b(?:lat(?:itude)?|lon(?:gitude)?|lng|coord\w*|gps|location|position|located|point|geo)\b[^\n\d+-]{0,12}"
     r"([-+]?\d{1,3}\.\d{3,15}(?:\s?°)?(?:\s?[NSEW]\b)?"
     r"(?:\s?[,; ]\s?[-+]?\d{1,3}\.\d{3,15}(?:\s?°)?(?:\s?[NSEW]\b)?)?)",
     re.IGNORECASE,
 )
 _PAIR = re.compile(r"\d°?\s?[NSEW]?\s?[,; ]\s?[-+]?\d", re.IGNORECASE)
-GEO_WORDS: Final = word_set(
-    "lat latitude lon longitude lng coord coords coordinate coordinates gps location po"
-    "sition located point"
-)
+GEO_WORDS: Final = word_set("""
+    lat latitude lon longitude lng coord coords coordinate coordinates gps geo location position
+    located point
+    """)
+# A place in the address of a map.
+_MAP = re.compile(r"@(-?\d{1,2}\.\d{3,15},-?\d{1,3}\.\d{3,15})")
 _DEGREES = re.compile(r"\d{1,3}°\s?\d{1,2}['\u2032\u2019]\s?\d{1,2}(?:\.\d+)?[\"″”]?\s?[NSEWO]")
 
 
@@ -124,6 +127,14 @@ def find_users_of_hosts(source: Source) -> Iterator[Finding]:
         yield from _user(found)
 
 
+def find_users_in_logs(source: Source) -> Iterator[Finding]:
+    """Yield the user names that access logs and sudo write in a place of their own."""
+    for pattern in (_ACCESS_LOG, _SUDO):
+        for found in pattern.finditer(source.text):
+            if found[1] != "-":
+                yield from _user(found)
+
+
 def _user(found: re.Match[str]) -> Iterator[Finding]:
     value = found[1].rstrip(".")
     if value.lower() in SERVICE_USERS or is_prose(value):
@@ -151,6 +162,12 @@ def find_places(source: Source) -> Iterator[Finding]:
             yield Finding(
                 found.start(1), found.start(1) + len(number), "geo", "sentence: coordinates"
             )
+
+
+def find_map_places(source: Source) -> Iterator[Finding]:
+    """Yield the coordinates in the address of a map."""
+    for found in _MAP.finditer(source.text):
+        yield Finding(*found.span(1), "geo", "place on a map")
 
 
 def find_degrees(source: Source) -> Iterator[Finding]:

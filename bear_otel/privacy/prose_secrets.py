@@ -70,6 +70,11 @@ _MEASURE = re.compile(
     r"[\d.,]+(?:ms|us|ns|s|m|h|d|%|kb|mb|gb|min)?|\d{4}-\d\d-\d\d\S*|v\d\S*|\d+/\d+|#\d+",
     re.IGNORECASE,
 )
+_PAIR = re.compile(r"[\w.-]+=[^=]")
+_CODE_TO = re.compile(
+    r"\bcode\s(\d{4,8})\b(?=[^\n]{0,24}\b(?:to|for)\s(?:sign|log|verif|confirm|reset|complete|continue|access))",
+    re.IGNORECASE,
+)
 _CODE_BEFORE = re.compile(
     r"(?<![\w-])((?:[A-Z]-)?\d{3}[ -]?\d{1,5})\s(?:is|ist|est|es|as)\s(?:your|ihr|dein"
     r"|votre|tu|su|the|il)\b"
@@ -149,7 +154,7 @@ def _secret_end(text: str, found: re.Match[str]) -> int | None:
     word = " ".join(found["word"].lower().split())
     if not value or is_clean(value) or is_placeholder(value) or is_code(value):
         return None
-    if value.startswith(("&quot", "=", ":")):
+    if value.startswith(("&quot", "=", ":")) or _PAIR.match(value):
         return None
     if found["quote"]:
         end = text.find(found["quote"].replace("“", "”"), start)
@@ -170,7 +175,7 @@ def _secret_end(text: str, found: re.Match[str]) -> int | None:
 
 def find_codes(source: Source) -> Iterator[Finding]:
     """Yield one-time codes that a message carries."""
-    for pattern in (_CODE_BEFORE, _CODE_AFTER):
+    for pattern in (_CODE_BEFORE, _CODE_AFTER, _CODE_TO):
         for found in pattern.finditer(source.text):
             if digit_count(found[1]) >= 4:
                 yield Finding(*found.span(1), "password", "sentence: one-time code")

@@ -140,9 +140,13 @@ def _check(items: tuple[_Item, ...], *, outermost: bool) -> None:
             bool(following.branches) or not following.letters.isdisjoint(item.letters)
         )
         if overlaps and item.most > item.least:
-            ways *= min(item.most - item.least + 1, _MOST_WAYS)
+            ways *= _width(item) * (_width(following) if following else 1)
     if ways > _MOST_WAYS:
         raise ValueError("neighbouring repeats of the same letters; give them smaller bounds")
+
+
+def _width(item: _Item) -> int:
+    return min(item.most - item.least, _MOST_WAYS) + 1
 
 
 def _varies(branch: tuple[_Item, ...]) -> bool:

@@ -32,10 +32,12 @@ from bear_otel.privacy.prose_people import (
     STREET_WORDS,
     USER_WORDS,
     find_degrees,
+    find_map_places,
     find_people,
     find_places,
     find_streets,
     find_users,
+    find_users_in_logs,
     find_users_of_hosts,
 )
 from bear_otel.privacy.prose_secrets import (
@@ -111,7 +113,9 @@ ALL: Final[tuple[Detector, ...]] = (
     Detector(find_ids_in_prose, words=ID_WORDS | ID_STEMS),
     Detector(find_births_in_prose, words=BIRTH_WORDS),
     Detector(find_streets, STREET_STEMS, STREET_WORDS),
+    Detector(find_users_in_logs, (" - ", " : ")),
     Detector(find_places, words=GEO_WORDS),
+    Detector(find_map_places, tuple(f"@{digit}" for digit in "-0123456789")),
     Detector(find_degrees, ("°",)),
 )
 _VOCABULARY: Final = frozenset().union(
@@ -164,7 +168,7 @@ def _find_encoded(source: Source, known: list[Finding]) -> list[Finding]:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return the text, or its head and a marker, at most `limit` characters long.
+    """Return the text, or a head of it that leaves room for the marker of a cut text.
 
     The cut goes to the last space nearby, so that no half of a secret is left that no detector
     would know.
@@ -178,4 +182,4 @@ def cut(text: str, limit: int) -> str:
     opened = head.rfind("[REDACTED:")
     if opened >= 0 and "]" not in head[opened:]:
         head = head[:opened]
-    return f"{head.rstrip()} {CUT}"
+    return head.rstrip()

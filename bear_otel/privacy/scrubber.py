@@ -8,6 +8,7 @@ from bear_otel.privacy.cache import BoundedCache
 from bear_otel.privacy.findings import Finding, merge, replace
 from bear_otel.privacy.keys import SCAN, KeyRule, classify
 from bear_otel.privacy.markers import (
+    CUT,
     DROPPED,
     ERROR,
     PERSONAL_KINDS,
@@ -127,9 +128,9 @@ class Scrubber:
         clean: dict[str, Any] = {}
         if not attrs:
             return clean
-        try:
-            values, keys = self._values.young, self._keys.young
-            for key, value in attrs.items():
+        values, keys = self._values.young, self._keys.young
+        for key, value in attrs.items():
+            try:
                 kind = type(value)
                 if kind is str:
                     hit = values.get((key, value))  # type: ignore[arg-type]  kind is str
@@ -147,8 +148,9 @@ class Scrubber:
                     clean[known.key] = value
                 else:
                     self._slow(clean, known, value, attrs, door)
-        except Exception:  # noqa: BLE001 telemetry never raises into the application
-            clean["bear.privacy.error"] = self._failed(door)
+            except Exception:  # noqa: BLE001 telemetry never raises into the application
+                known = keys.get(key)
+                clean[known.key if known else "bear.privacy.error"] = self._failed(door)
         return clean
 
     def scrub_body(self, value: object, *, door: str) -> Any:
@@ -275,6 +277,7 @@ class Scrubber:
     def _scrub(self, known: Known, text: str, context: str) -> Clean:
         limit = self.policy.scan_limit
         clean = cut(text, limit)
+        shortened = len(clean) < len(text)
         kinds: list[str] = []
         for _ in range(_MOST_ROUNDS):
             # What was replaced may have hidden something: a number that touched a token, say.
@@ -282,7 +285,12 @@ class Scrubber:
             if not found:
                 break
             kinds += [one.kind for one in found]
-            clean = cut(replace(clean, found, self._render), limit)
+            clean = replace(clean, found, self._render)
+            if len(clean) > limit:
+                clean, shortened = cut(clean, limit), True
+        if shortened:
+            kinds.append("cut")
+            clean = f"{cut(clean, limit - len(CUT) - 1)} {CUT}"
         return Clean(known.key, clean, tuple(kinds))
 
     def _find(self, known: Known, text: str, context: str = "") -> list[Finding]:

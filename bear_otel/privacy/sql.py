@@ -45,7 +45,8 @@ _LEXER: Final = r"""
   | (?P<parameter>\$\d+|:\w+|%\(\w+\)s|%s|@\w+|\?\d*|\{\w*\}|::\w+)
   | (?P<number>0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w]))
   | (?P<word>[^\W\d][\w$\#]*)
-  | (?P<operator><=>|[<>!=~*]{1,3}|\|\||[+/%^|&-]|->>?|\#>>?)
+  | (?P<path>->>?|\#>>?)
+  | (?P<operator><=>|[<>!=~*]{1,3}|\|\||[+/%^|&-])
   | (?P<sign>[(),.;\[\]])
 """
 _TOKENS: Final = {
@@ -167,11 +168,10 @@ def find_literals(
 
 
 _OPENERS: Final = _VALUE_WORDS | word_set(
-    "( , = < > <= >= <> != <=> ~ ~* !~ || + - -> ->> literal [ * / % against using concat cast"
+    "( , = < > <= >= <> != <=> ~ ~* !~ || + - literal [ * / % against using concat cast"
 )
 _NUMBER_OPENERS: Final = word_set(
-    "= < > <= >= <> != <=> ( , - + * / % ~ like ilike in between and then else values w"
-    "hen || ->> -> any"
+    "= < > <= >= <> != <=> ( , - + * / % ~ like ilike in between and then else values when || any"
 )
 
 

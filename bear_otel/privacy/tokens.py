@@ -27,6 +27,7 @@ _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("Google API key", "aiza", r"AIza[\w-]{30,}"),
     ("Google OAuth token", "ya29.", r"ya29\.[\w-]{16,}"),
     ("Google OAuth secret", "gocspx-", r"GOCSPX-[\w-]{20,}"),
+    ("Google OAuth code", "4/0a", r"4/0A[\w-]{20,}"),
     ("Google refresh token", "1//0", r"1//0[\w-]{30,}"),
     ("Firebase token", "apa91b", r"(?:[\w-]{8,40}:)?APA91b[\w-]{40,}"),
     ("GitHub token", "gh", r"gh[pousr]_[A-Za-z0-9]{16,}"),

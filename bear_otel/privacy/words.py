@@ -11,8 +11,8 @@ from bear_otel.privacy.source import word_set
 # must have the shape of its kind as well (see assignments.py).
 _TABLE: Final[dict[str, str]] = {
     "secret password": """
-        password, passwd, passwort, kennwort, passcode, passphrase, pass phrase, passwords, pwd,
-        userpassword, user pass, userpass, dbpass, db pass, database pass, smtp pass,
+        pin, password, passwd, passwort, kennwort, passcode, passphrase, pass phrase, passwords,
+        pwd, userpassword, user pass, userpass, dbpass, db pass, database pass, smtp pass,
         redis pass, root pass, mysql pwd, pgpassword, pg pass, pgpass, dbpassword, db password,
         mypass, pass word, master pass, keystore pass, storepass, keypass, cvv, cvc, cvn,
         cid code, cvv2, cvc2, card verification value, otp, totp, otp code, one time password,
@@ -102,8 +102,8 @@ _TABLE: Final[dict[str, str]] = {
         card holder, cardholder name, card holder name, name on card, account holder,
         account holder name, holder, beneficiary, beneficiary name, payee name, payer name,
         buyer name, seller name, billing name, shipping name, ship to name, bill to name,
-        applicant name, candidate name, author name, user full name,
-        driver name, emergency contact, next of kin, spouse name, mother name, father name,
+        applicant name, candidate name, author name, user full name, driver name,
+        emergency contact, next of kin, spouse name, mother name, father name,
         mothers maiden name, preferred name, vorname, nachname, familienname, ansprechpartner,
         kontoinhaber, karteninhaber, prenom, nom de famille, nom complet, nom client, apellido,
         apellidos, nombre completo, nombre cliente, primer nombre, nombres, cognome,
@@ -224,7 +224,7 @@ _TABLE: Final[dict[str, str]] = {
         sql, sql query, sql statement, sql text, db statement
     """,
     "likely password": """
-        pass, pw, pin, secret code, passwort neu, pass code
+        pass, pw, secret code, passwort neu, pass code
     """,
     "likely token": """
         key, auth, signature, sig, hmac, nonce, salt, authentication, private, access, hash key,
@@ -235,17 +235,16 @@ _TABLE: Final[dict[str, str]] = {
         session, sess
     """,
     "likely name": """
-        display name, displayname,
-        name, nom, nombre, nome, naam, namn, navn, nimi, nev, nazwa, isim, customer, patient,
-        employee, recipient, sender, passenger, contact, kunde, mitarbeiter, cliente,
-        client name, payee, payer, person, tenant name, owner name, from name, to name,
-        reviewer name, assignee name, assignee, manager name, creator name, editor name,
-        approver, requested by name, kin
+        owner, requested by, created by, updated by, principal, actor, member, handle, operator,
+        assigned to, approved by, submitted by, modified by, deleted by, invited by,
+        display name, displayname, name, nom, nombre, nome, naam, namn, navn, nimi, nev, nazwa,
+        isim, customer, patient, employee, recipient, sender, passenger, contact, kunde,
+        mitarbeiter, cliente, client name, payee, payer, person, tenant name, owner name,
+        from name, to name, reviewer name, assignee name, assignee, manager name, creator name,
+        editor name, approver, requested by name, kin
     """,
     "likely user": """
-        user, login, owner, requested by, created by, updated by, usr, principal, actor, member,
-        login user, impersonator, handle, operator, assigned to, approved by, submitted by,
-        modified by, deleted by, invited by, account user
+        user, login, usr, login user, impersonator, account user
     """,
     "likely email": """
         mail, from, to, cc, bcc, recipients, contact, sender
@@ -295,10 +294,10 @@ STRONG: Final[dict[str, str]] = {
 # Last words that only say which one it is, or how it is written.
 NEUTRAL: Final = word_set("""
     value values text str string raw plain plaintext clear cleartext data old new current previous
-    confirm confirmation confirmed again repeat retype hash hashed digest encrypted enc encoded base
-    b64 hex header default primary secondary main home work private business mobile emergency alt
-    alternate from to cc recipient input param arg field1 orig original masked
-    """)
+    confirm confirmation confirmed again repeat retype hash hashed digest encrypted enc encoded
+    base b64 hex header default primary secondary main home work private business mobile emergency
+    alt alternate from to cc recipient input param arg field1 orig original masked
+""")
 # Last words that make the whole a statement about the thing, not the thing.
 META: Final = word_set("""
     count counts length len size sizes limit limits type types kind policy policies duration ttl
@@ -309,10 +308,10 @@ META: Final = word_set("""
     mode format field fields column index prefix suffix provider manager service store storage
     rotation rotated reset set changed updated created deleted usage used remaining budget rate
     per min max total bucket cache class source model template error errors reason message label
-    labels placeholder domain host port vendor country region required present missing exists
-    empty flag ok success failed failure result id name names number handler factory helper util
-    utils middleware backend module config configuration settings options option schema regex
+    labels placeholder domain host port vendor country region ref refs reference present missing
+    exists empty flag ok success failed failure result id name names number handler factory helper
+    util utils middleware backend module config configuration settings options option schema regex
     pattern rule rules check checked checker generator parser encoder decoder tokenizer table
     tables list form view page template templates event events job queue topic consent banner
     support supported available action actions request requests response
-    """)
+""")
