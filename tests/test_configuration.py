@@ -46,7 +46,7 @@ def test_without_any_door_the_defaults_hold() -> None:
             4,
             "code",
         ),
-        ({"environ": {TIMEOUT_VARIABLE: " "}}, 2, None),
+        ({"environ": {TIMEOUT_VARIABLE: " "}}, 1.5, None),
     ],
     ids=["file", "variable", "code", "variable over file", "code over variable", "empty is unset"],
 )

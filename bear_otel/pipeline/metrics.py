@@ -25,6 +25,7 @@ from opentelemetry.metrics import (
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from typing_extensions import override
 
+from bear_otel.pipeline import seams
 from bear_otel.pipeline.forking import reset_in_child
 from bear_otel.pipeline.instruments import (
     AttributeCache,
@@ -123,6 +124,7 @@ class ScrubbingMeterProvider(MeterProvider):
         """
         self._renewing = threading.RLock()
         self._outdated = True
+        seams.silence_readers(self._inner)
         for meter in list(self._meters.values()):
             meter.expire()
         threading.Thread(target=self._renew_later, daemon=True).start()

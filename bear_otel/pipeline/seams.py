@@ -61,6 +61,17 @@ def reset_globals() -> None:
         setattr(module, f"{name}_SET_ONCE", Once())
 
 
+def silence_readers(provider: MeterProvider) -> None:
+    """Let the readers of a provider find nothing any more, whatever they were about to collect.
+
+    In a forked child, the periodic reader that it has inherited collects once more when it ends,
+    and would report again what the parent has counted
+    (open-telemetry/opentelemetry-python#3885).
+    """
+    for reader in provider._metric_readers:
+        reader._set_collect_callback(lambda *_, **__: None)
+
+
 def shut_down_foreign_providers() -> None:
     """Stop the providers that somebody else has set, at once and without another export."""
     for provider in (get_tracer_provider(), get_meter_provider(), get_logger_provider()):

@@ -72,9 +72,10 @@ class OTelHandler(logging.Handler):
         self._loggers: dict[str, Logger | None] = {}
 
     @override
-    def createLock(self) -> None:
-        # Nothing here needs a lock, and one that is held while another thread forks stays locked.
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        # Without the lock of `logging.Handler`: nothing here needs one.
+        self.emit(record)
+        return True
 
     @override
     def emit(self, record: logging.LogRecord) -> None:

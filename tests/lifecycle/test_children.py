@@ -59,10 +59,6 @@ os.waitpid(pid, 0)
 """
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the parent's readers report once more in the child (opentelemetry-python#3885)",
-)
 def test_a_child_does_not_report_what_its_parent_has_done(
     run: Callable[..., Program], sink: Sink
 ) -> None:
