@@ -460,6 +460,24 @@ HW_GPU_MEMORY_LIMIT = Metric(
     source="host",
 )
 
+# --- user analytics: sources/users.py -----------------------------------------------------------
+USER_INTERACTIONS = Metric(
+    name="bear.user.interactions",
+    kind="counter",
+    unit="{interaction}",
+    description="Interactions of users that were recorded, or why they were not.",
+    attributes=("bear.reason",),
+    source="users",
+)
+BROWSER_PAGE_LOAD_DURATION = Metric(
+    name="bear.browser.page_load.duration",
+    kind="histogram",
+    unit="s",
+    description="Time from the navigation to the end of the page's load event.",
+    boundaries=(0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0, 60.0),
+    source="users",
+)
+
 # --- bear-otel about itself ---------------------------------------------------------------------
 EXPORTER_DROPPED = Metric(
     name="bear.exporter.dropped",
@@ -616,6 +634,73 @@ GEN_AI_OPERATION_DETAILS = Event(
         "error.type",
     ),
     source="genai",
+)
+
+# What is said of a device, coarsened, with each event about a user.
+_DEVICE = (
+    "user_agent.name",
+    "user_agent.version",
+    "user_agent.os.name",
+    "bear.device.class",
+    "bear.device.screen.width",
+    "bear.device.viewport.width",
+)
+SESSION_START = Event(
+    name="session.start",
+    severity="INFO",
+    description="A visit has begun.",
+    attributes=("session.id", *_DEVICE),
+    source="users",
+)
+SESSION_END = Event(
+    name="session.end",
+    severity="INFO",
+    description="A visit has ended.",
+    attributes=(
+        "session.id",
+        "bear.session.duration",
+        "bear.session.page_views",
+        "bear.session.interactions",
+        "bear.session.bounced",
+        *_DEVICE,
+    ),
+    source="users",
+)
+BROWSER_WEB_VITAL = Event(
+    name="browser.web_vital",
+    severity="INFO",
+    description="How fast a page was: lcp, fcp, inp, fid, ttfb in milliseconds, cls without unit.",
+    attributes=(
+        "session.id",
+        "browser.web_vital.name",
+        "browser.web_vital.value",
+        "browser.web_vital.delta",
+        "browser.web_vital.id",
+        "browser.web_vital.rating",
+        *_DEVICE,
+    ),
+    source="users",
+)
+PAGE_LEFT = Event(
+    name="bear.page.left",
+    severity="INFO",
+    description="Somebody has left a page: what was done there, in numbers.",
+    attributes=(
+        "session.id",
+        "bear.page.duration",
+        "bear.page.clicks",
+        "bear.page.scroll_depth",
+        "bear.page.errors",
+        *_DEVICE,
+    ),
+    source="users",
+)
+FEATURE_USED = Event(
+    name="bear.feature.used",
+    severity="INFO",
+    description="A part of the application was used.",
+    attributes=("session.id", "bear.feature.name", *_DEVICE),
+    source="users",
 )
 
 EVENTS: tuple[Event, ...] = tuple(row for row in globals().values() if isinstance(row, Event))

@@ -6,6 +6,8 @@ Its milliseconds, its camelCase and its health objects are understood here and n
 from __future__ import annotations
 
 import inspect
+import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from bear_otel.sources.custom import record_metric
 from bear_otel.sources.errors import ERRORS, capture_exception
 from bear_otel.sources.health import Health
 from bear_otel.sources.health_declarations import HEALTH_RUNNER, add_health_check
+from bear_otel.sources.users import record_user_interaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from bear_otel.sources.custom import Tags
     from bear_otel.sources.error_groups import ErrorGroup
     from bear_otel.sources.health import Check, CheckResult, State
+    from bear_otel.sources.interactions import UserInteraction
 
 Environment = Literal["development", "staging", "production"]
 Kind = Literal["counter", "gauge", "histogram", "timer"]
@@ -39,6 +43,9 @@ _NAMES = {
     "version": "resource.version",
     "deploymentId": "resource.deployment_id",
     "region": "resource.region",
+    "sampling.metricsInterval": "sampling.metrics_interval_seconds",
+    "sampling.errorSampling": "sampling.error_sampling",
+    "sampling.performanceSampling": "sampling.performance_sampling",
     "sampling.userSampling": "users.sampling",
     "privacy.enableUserTracking": "users.enabled",
     "privacy.respectDNT": "users.respect_dnt",
@@ -47,19 +54,30 @@ _NAMES = {
     "privacy.allowPersonalData": "privacy.allow_personal_data",
 }
 
+_CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
+
+# Of all traces, in production; errors and slow traces are kept besides.
+_PRODUCTION_SHARE = 0.1
+_SHARE_VARIABLE = "BEAR_OTEL_SAMPLING_PERFORMANCE"
+
 _LATER = "not part of this version"
 # The original's names that are no setting here, and why.
 _ELSEWHERE = {
-    "sampling.metricsInterval": "set OTEL_METRIC_EXPORT_INTERVAL, in milliseconds, too",
-    "sampling.errorSampling": _LATER,
-    "sampling.performanceSampling": "set OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG",
-    "sampling.userSampling": _LATER,
-    "privacy.enableUserTracking": _LATER,
-    "privacy.respectDNT": _LATER,
-    "privacy.dataRetentionDays": _LATER,
     "alerts": _LATER,
     "dashboards": _LATER,
     "integrations": "back ends are the Collector's: set their variables, run `bear-otel collector`",
+}
+
+# What the original calls the fields of an interaction, where ours is more than the spelling; all
+# but the last are in milliseconds there.
+_INTERACTION_NAMES = {
+    "duration": "duration_seconds",
+    "pageLoadTime": "page_load_seconds",
+    "firstContentfulPaint": "first_contentful_paint_seconds",
+    "largestContentfulPaint": "largest_contentful_paint_seconds",
+    "firstInputDelay": "first_input_delay_seconds",
+    "timeOnPage": "time_on_page_seconds",
+    "scrollDepth": "scroll_depth_percent",
 }
 
 
@@ -96,10 +114,13 @@ def setup_production_monitoring(
 ) -> Monitoring:
     """Prepare telemetry; `start` starts it.
 
+    In production a tenth of all traces is kept, and all with an error or slow ones, unless
+    `custom_config` or `BEAR_OTEL_SAMPLING_PERFORMANCE` says otherwise; elsewhere all are.
+
     Args:
         environment: `development`, `staging` or `production`.
         version: Version of the service.
-        enable_user_tracking: Not part of this version.
+        enable_user_tracking: Record interactions of a share of the users who have agreed.
         enable_integrations: Not a matter of the service: the Collector feeds back ends.
         custom_config: Settings with the original's names or with those of
             `bear_otel.settings.Settings`, nested.
@@ -110,13 +131,16 @@ def setup_production_monitoring(
     if environment not in get_args(Environment):
         accepted = f"one of {', '.join(get_args(Environment))}"
         raise ConfigurationError("environment", environment, accepted)
-    if enable_user_tracking:
-        accepted = _ELSEWHERE["privacy.enableUserTracking"]
-        raise ConfigurationError("enable_user_tracking", value=True, accepted=accepted)
     if enable_integrations:
         accepted = _ELSEWHERE["integrations"]
         raise ConfigurationError("enable_integrations", value=True, accepted=accepted)
-    settings = {"resource.environment": environment, "resource.version": version}
+    settings: dict[str, Any] = {
+        "resource.environment": environment,
+        "resource.version": version,
+        "users.enabled": enable_user_tracking,
+    }
+    if environment == "production" and not os.environ.get(_SHARE_VARIABLE):
+        settings["sampling.performance_sampling"] = _PRODUCTION_SHARE
     settings |= dict(_translate_config(custom_config or {}))
     config = _nest(settings)
     load_configuration(code=config)  # complain now, not at start
@@ -205,6 +229,27 @@ class Monitoring:
         """
         capture_exception(error, **attributes)
 
+    def record_user_interaction(
+        self,
+        interaction: UserInteraction | Mapping[str, Any],
+        *,
+        consent: bool | None = None,
+        person: str | None = None,
+    ) -> bool:
+        """Record what somebody did, see `bear_otel.record_user_interaction`.
+
+        Args:
+            interaction: May also be the original's record, in camelCase and milliseconds.
+            consent: Whether the person has agreed, where the caller knows.
+            person: What the application calls the person.
+
+        Returns:
+            Whether it was recorded.
+        """
+        if isinstance(interaction, Mapping):
+            interaction = _translate_interaction(interaction)
+        return record_user_interaction(interaction, consent=consent, person=person)
+
     def get_system_status(self) -> SystemStatus:
         """Return what is known at this moment; nothing is checked or waited for."""
         running = self._running
@@ -232,8 +277,11 @@ def _translate_config(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tup
     known = ours | _NAMES.keys() | _ELSEWHERE.keys()
     for key, value in tree.items():
         name = f"{prefix}{key}"
-        if name in ours or name in _NAMES:
-            yield _NAMES.get(name, name), value
+        if name in ours:
+            yield name, value
+        elif name in _NAMES:
+            mapped = _NAMES[name]
+            yield mapped, _to_seconds(value) if mapped.endswith("_seconds") else value
         elif name in _ELSEWHERE:
             where = f"custom_config.{name}"
             raise ConfigurationError(where, MASK, _ELSEWHERE[name])
@@ -254,6 +302,24 @@ def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
             branch = branch.setdefault(section, {})
         branch[last] = value
     return tree
+
+
+def _translate_interaction(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the original's record of an interaction as ours; our names are accepted, too."""
+    translated: dict[str, Any] = {}
+    for name, value in record.items():
+        ours = _INTERACTION_NAMES.get(name) or _CAPITAL.sub(_lower, name)
+        if isinstance(value, Mapping):
+            translated[ours] = _translate_interaction(value)
+        elif name != ours and ours.endswith("_seconds"):
+            translated[ours] = _to_seconds(value)
+        else:
+            translated[ours] = value
+    return translated
+
+
+def _lower(capital: re.Match[str]) -> str:
+    return f"_{capital[0].lower()}"
 
 
 def _translate_check(check: Callable[[], Any]) -> Check:

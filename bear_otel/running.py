@@ -6,7 +6,9 @@ import functools
 import logging
 import os
 import threading
+import time
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import set_logger_provider
@@ -25,9 +27,9 @@ from bear_otel.pipeline.resource import create_resource
 from bear_otel.pipeline.sampling import create_sampling
 from bear_otel.pipeline.shutdown import Flusher, flush_at_exit
 from bear_otel.pipeline.supervisors import watch_supervisors
-from bear_otel.privacy import CustomPattern, PrivacyPolicy, Pseudonymizer, Scrubber
+from bear_otel.privacy import CustomPattern, KeyFile, PrivacyPolicy, Pseudonymizer, Scrubber
 from bear_otel.settings import ConfigurationError
-from bear_otel.sources import http
+from bear_otel.sources import browser, http
 from bear_otel.sources.database import watch_database
 from bear_otel.sources.error_doors import (
     WatchingLogRecordProcessor,
@@ -43,7 +45,9 @@ from bear_otel.sources.health_routes import PATHS, answer_unrouted
 from bear_otel.sources.host import measure_host
 from bear_otel.sources.logs import OTelHandler, export_logs
 from bear_otel.sources.process import measure_process
+from bear_otel.sources.rate_limits import RateLimiter
 from bear_otel.sources.sentry_gate import SENTRY_GATE
+from bear_otel.sources.users import USERS, UserPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter
 
     from bear_otel.configuration import Configuration
-    from bear_otel.settings import ResourceSettings, Settings
+    from bear_otel.settings import PrivacySettings, ResourceSettings, Settings
 
 _SCOPE = "bear_otel"
 
@@ -241,7 +245,30 @@ def create_scrubber(settings: Settings) -> Scrubber:
         strict=privacy.strict,
         content_allowed=settings.genai.content != "NO_CONTENT",
     )
-    return Scrubber(policy, Pseudonymizer() if privacy.anonymize_data else None)
+    pseudonymizer = Pseudonymizer(_load_keys(privacy)) if privacy.anonymize_data else None
+    return Scrubber(policy, pseudonymizer)
+
+
+def _load_keys(settings: PrivacySettings) -> KeyFile | None:
+    """Return the keys that processes share, without those that are too old."""
+    if settings.key_file is None:
+        return None
+    try:
+        keys = KeyFile(
+            settings.key_file,
+            # In periods, of which the shortest is a day; `_forget_keys` is exact.
+            kept_periods=settings.data_retention_days,
+            destroyed=lambda period: logger.info("destroyed the pseudonym key of %s", period),
+        )
+        _forget_keys(keys, settings.data_retention_days)
+    except (OSError, ValueError) as error:
+        accepted = f"a file that only this user may read and write ({error})"
+        raise ConfigurationError("privacy.key_file", settings.key_file, accepted) from None
+    return keys
+
+
+def _forget_keys(keys: KeyFile, days: int) -> None:
+    keys.destroy(before=int(time.time() // 86_400) - days)
 
 
 def _create_pattern(text: str) -> CustomPattern:
@@ -287,6 +314,8 @@ def _start_sources(running: Running, environ: Mapping[str, str]) -> None:
         "sentry-sdk": _start_sentry,
         "health": _start_health,
         "event loop": _start_event_loop,
+        "users": _start_users,
+        "browser": _start_browser,
         "genai": _start_genai,
     }
     for name, start_source in wanted.items():
@@ -336,14 +365,15 @@ def _start_fastapi(_: Running, settings: Settings, *, environ: Mapping[str, str]
     matches = http.create_exclusion(patterns)
 
     def is_excluded(scope: Any) -> bool:
-        return HEALTH_ROUTES.serves(scope) or bool(matches and matches(scope.get("path", "")))
+        ours = HEALTH_ROUTES.serves(scope) or browser.BROWSER_ENDPOINT.serves(scope)
+        return ours or bool(matches and matches(scope.get("path", "")))
 
     http.watch_fastapi(excluded=is_excluded)
     return "native"
 
 
 def _start_sqlalchemy(running: Running, settings: Settings) -> str | None:
-    if settings.database.instrumentation == "contrib":
+    if settings.database.instrumentation == "contrib" or find_spec("sqlalchemy") is None:
         return None
     scrubber = running.scrubber
 
@@ -461,6 +491,59 @@ def _restore(variable: str, value: str | None) -> None:
         os.environ.pop(variable, None)
     else:
         os.environ[variable] = value
+
+
+def _start_users(running: Running, settings: Settings) -> str | None:
+    users, privacy = settings.users, settings.privacy
+    if not users.enabled:
+        return None
+    keys = _load_keys(privacy)
+    pseudonymizer = Pseudonymizer(keys)
+    # Made now, and so before workers are forked: they share it.
+    pseudonymizer.pseudonym("sampling", "")
+    pseudonymizer.pseudonym("session", "")
+    policy = UserPolicy(
+        pseudonymizer=pseudonymizer,
+        sampling=users.sampling,
+        respect_dnt=users.respect_dnt,
+        features=frozenset(users.features),
+        crowd=users.device_min_sessions,
+        forget=functools.partial(_forget_keys, keys, privacy.data_retention_days)
+        if keys
+        else lambda: None,
+    )
+    undo = USERS.open(
+        _get_meter(running, ".users"),
+        running.providers.logger.get_logger(f"{_SCOPE}.users", __version__),
+        policy,
+    )
+    running.undo.append(undo)
+    http.watch_requests()
+    shared = "" if keys else ", keys of this process alone: set BEAR_OTEL_PSEUDONYM_KEY_FILE"
+    return f"{users.sampling:.0%} of those who agree{shared}"
+
+
+def _start_browser(running: Running, settings: Settings) -> str | None:
+    users = settings.users
+    if not users.enabled:
+        if users.rum_enabled:
+            problem = "BEAR_OTEL_RUM_ENABLED has no effect without BEAR_OTEL_USER_TRACKING_ENABLED"
+            running.problems["browser"] = problem
+        return None
+    policy = browser.BrowserPolicy(
+        unrouted=users.rum_enabled,
+        origins=frozenset(origin.rstrip("/").lower() for origin in users.rum_origins),
+        max_bytes=users.rum_max_bytes,
+        limiter=RateLimiter(
+            per_minute=users.rum_requests_per_minute, per_second=users.rum_requests_per_second
+        ),
+    )
+    browser.BROWSER_ENDPOINT.open(policy)
+    running.undo.append(browser.BROWSER_ENDPOINT.close)
+    if not users.rum_enabled:
+        return None
+    browser.answer_browsers(browser.BROWSER_ENDPOINT)
+    return browser.PATH
 
 
 def _find_level(name: str) -> int:

@@ -98,6 +98,13 @@ class PrivacySettings:
         "File of the pseudonym keys (mode 0600), shared by all workers and hosts.",
         env="BEAR_OTEL_PSEUDONYM_KEY_FILE",
     )
+    # The original's example; what a month's comparison with the two before it takes.
+    data_retention_days: int = setting(
+        90,
+        "Days after which a key in `key_file` is destroyed, so that its pseudonyms lead nowhere.",
+        env="BEAR_OTEL_DATA_RETENTION_DAYS",
+        minimum=1,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +275,74 @@ class GenAISettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserSettings:
+    """User analytics: off, and what is on is pseudonymous, sampled and agreed to."""
+
+    enabled: bool = setting(
+        False,
+        "Record interactions of users who have agreed.",
+        env="BEAR_OTEL_USER_TRACKING_ENABLED",
+    )
+    respect_dnt: bool = setting(
+        True,
+        "Take `DNT: 1` for a refusal; `Sec-GPC: 1` always is one.",
+        env="BEAR_OTEL_USER_DNT_ENABLED",
+    )
+    # The original's share: enough to see how people fare, without following most of them.
+    sampling: float = setting(
+        0.05,
+        "Share of people that is recorded, 0 to 1; all that one of them does, or nothing.",
+        env="BEAR_OTEL_USER_SAMPLING",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    device_min_sessions: int = setting(
+        20,
+        "Sessions a day in this process that must share a description of a device before it is "
+        "told.",
+        env="BEAR_OTEL_USER_DEVICE_MIN_SESSIONS",
+        minimum=1,
+    )
+    features: tuple[str, ...] = setting(
+        (),
+        "Names of features that may be told, comma separated; without it browsers may tell none, "
+        "the application any.",
+        env="BEAR_OTEL_USER_FEATURES",
+    )
+    rum_enabled: bool = setting(
+        False,
+        "Answer `POST /bear/rum`, where browsers tell how pages are, if the application has no "
+        "such path.",
+        env="BEAR_OTEL_RUM_ENABLED",
+    )
+    rum_origins: tuple[str, ...] = setting(
+        (),
+        "Other origins whose pages may tell, `https://shop.example`, comma separated.",
+        env="BEAR_OTEL_RUM_ORIGINS",
+    )
+    rum_max_bytes: int = setting(
+        16_384,
+        "Size in bytes from which what a browser tells is refused.",
+        env="BEAR_OTEL_RUM_MAX_BYTES",
+        minimum=256,
+        maximum=1_000_000,
+    )
+    # A page tells about four times; an office behind one address has room.
+    rum_requests_per_minute: int = setting(
+        120,
+        "Most requests a minute that one address may make to one process.",
+        env="BEAR_OTEL_RUM_REQUESTS_PER_MINUTE",
+        minimum=1,
+    )
+    rum_requests_per_second: int = setting(
+        50,
+        "Most requests a second that all addresses together may make to one process.",
+        env="BEAR_OTEL_RUM_REQUESTS_PER_SECOND",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolSettings:
     """Where telemetry waits on disk while it cannot be sent."""
 
@@ -302,10 +377,10 @@ class SpoolSettings:
 class LifecycleSettings:
     """Start and end of a process."""
 
-    # One budget for everything at exit: a worker and its supervisor add up, and orchestrators
-    # lose patience; two seconds keep the whole exit under three.
+    # One budget for everything at exit: a worker and its supervisor add up, servers need some of
+    # the time themselves, and orchestrators lose patience after three seconds.
     shutdown_timeout_seconds: float = setting(
-        2.0,
+        1.5,
         "Time in seconds that all flushes at the end of a process may take together.",
         env="BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS",
         minimum=0.0,
@@ -343,5 +418,6 @@ class Settings:
     health: HealthSettings = field(default_factory=HealthSettings)
     sentry: SentrySettings = field(default_factory=SentrySettings)
     genai: GenAISettings = field(default_factory=GenAISettings)
+    users: UserSettings = field(default_factory=UserSettings)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)

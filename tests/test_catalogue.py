@@ -16,8 +16,11 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from bear_otel.catalogue import EVENTS, METRICS, Event, Metric, create
 
-# FastAPI's own, outside of the conventions; and `exception`, which they name in prose alone.
-FOREIGN = re.compile(r"^(fastapi\.|(http\.server\.request\.)?exception$)")
+# FastAPI's own, outside of the conventions; and events, which they name in prose alone.
+FOREIGN = re.compile(
+    r"^(fastapi\.|((http\.server\.request\.)?exception|session\.(start|end)|browser\.web_vital"
+    r"|gen_ai\.(evaluation\.result|client\.inference\.operation\.details))$)"
+)
 
 
 def load_constants() -> frozenset[str]:

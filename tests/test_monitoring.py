@@ -164,7 +164,20 @@ def test_the_original_configuration_is_mapped() -> None:
         "version": "2",
         "region": "eu",
         "deploymentId": "7",
-        "privacy": {"anonymizeData": True, "allowPersonalData": False, "strict": True},
+        "privacy": {
+            "anonymizeData": True,
+            "allowPersonalData": False,
+            "strict": True,
+            "enableUserTracking": True,
+            "respectDNT": False,
+            "dataRetentionDays": 30,
+        },
+        "sampling": {
+            "metricsInterval": 15000,
+            "errorSampling": 0.9,
+            "performanceSampling": 0.2,
+            "userSampling": 0.1,
+        },
         "logs": {"level": "DEBUG"},
     }
     before = repr(config)
@@ -176,10 +189,45 @@ def test_the_original_configuration_is_mapped() -> None:
             "region": "eu",
             "deployment_id": "7",
         },
-        "privacy": {"anonymize_data": True, "allow_personal_data": False, "strict": True},
+        "privacy": {
+            "anonymize_data": True,
+            "allow_personal_data": False,
+            "strict": True,
+            "data_retention_days": 30,
+        },
+        "sampling": {
+            "metrics_interval_seconds": 15.0,
+            "error_sampling": 0.9,
+            "performance_sampling": 0.2,
+        },
+        "users": {"enabled": True, "respect_dnt": False, "sampling": 0.1},
         "logs": {"level": "DEBUG"},
     }
     assert repr(config) == before
+
+
+@pytest.mark.parametrize(
+    ("environment", "variable", "config", "share"),
+    [
+        ("production", "", {}, 0.1),
+        ("staging", "", {}, None),
+        ("development", "", {}, None),
+        ("production", "", {"sampling": {"performanceSampling": 0.5}}, 0.5),
+        ("production", "0.3", {}, None),
+        ("production", "0.3", {"sampling": {"performanceSampling": 0.5}}, 0.5),
+    ],
+)
+def test_production_keeps_a_tenth_of_the_traces(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: Any,
+    variable: str,
+    config: dict[str, Any],
+    share: float | None,
+) -> None:
+    """As in the original; a variable is left to decide, and code decides over all."""
+    monkeypatch.setenv("BEAR_OTEL_SAMPLING_PERFORMANCE", variable)
+    made = setup_production_monitoring(environment, "1", custom_config=config)._config
+    assert made.get("sampling", {}).get("performance_sampling") == share
 
 
 @pytest.mark.parametrize(
@@ -192,10 +240,9 @@ def test_the_original_configuration_is_mapped() -> None:
             "custom_config.integrations='********' is not usable: back ends are the Collector's",
         ),
         (
-            {"sampling": {"metricsInterval": 15000}},
-            "custom_config.sampling.metricsInterval='********' is not usable: set OTEL_METRIC_",
+            {"sampling": {"errorSampling": 2}},
+            "sampling.error_sampling=2 is not usable: a number of at least 0 and at most 1",
         ),
-        ({"privacy": {"respectDNT": True}}, "custom_config.privacy.respectDNT='********' is not"),
         (
             {"privacy": {"anonymiseData": True}},
             "custom_config.privacy.anonymiseData='********' is not usable: accepted are env",
@@ -217,7 +264,6 @@ def test_what_cannot_be_mapped_is_refused(config: dict[str, Any], message: str) 
     ("arguments", "message"),
     [
         ({"environment": "qa"}, "environment='qa' is not usable: one of development, staging, pro"),
-        ({"enable_user_tracking": True}, "enable_user_tracking=True is not usable: not part of"),
         ({"enable_integrations": True}, "enable_integrations=True is not usable: back ends are"),
     ],
     ids=str,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _NATIVE_SINCE = (0, 142)
+
+# The ASGI scope of the request that is being served; None outside of one, and as long as nobody
+# has called `watch_requests`.
+CURRENT_REQUEST: ContextVar[Any] = ContextVar("bear_otel_current_request", default=None)
 
 
 def find_fastapi() -> str | None:
@@ -66,6 +71,26 @@ def watch_application_start(started: Callable[[], object]) -> None:
     """
     hook = functools.partial(_wrap_lifespan, started=started)
     register_post_import_hook(hook, "starlette.routing")
+
+
+def watch_requests() -> None:
+    """Let `CURRENT_REQUEST` know the request in FastAPI and Starlette applications."""
+    register_post_import_hook(_wrap_call, "starlette.applications")
+
+
+def _wrap_call(applications: Any) -> None:
+    async def call(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
+        scope, receive, send = _bind_asgi(*args, **kwargs)
+        if scope["type"] == "lifespan":
+            await wrapped(scope, receive, send)
+            return
+        token = CURRENT_REQUEST.set(scope)
+        try:
+            await wrapped(scope, receive, send)
+        finally:
+            CURRENT_REQUEST.reset(token)
+
+    wrap_function_wrapper(applications, "Starlette.__call__", call)
 
 
 def _wrap_lifespan(routing: Any, *, started: Callable[[], object]) -> None:
