@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,9 +95,11 @@ def _load_spool(environ: Mapping[str, str], settings: SpoolSettings) -> SpoolOpt
     # systemd lists several, separated by colons; it makes them for the user of the service.
     state = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     state = state or environ.get("XDG_STATE_HOME") or "~/.local/state"
-    directory = Path(settings.directory or f"{state}/bear-otel/spool")
+    directory = os.path.expanduser(settings.directory or f"{state}/bear-otel/spool")
+    if directory.startswith("~"):  # A user without a home.
+        directory = f"{tempfile.gettempdir()}/bear-otel-{os.getuid()}"
     return SpoolOptions(
-        directory=Path(os.path.expanduser(directory)).absolute(),
+        directory=Path(directory).absolute(),
         max_bytes=settings.max_bytes,
         max_age_seconds=settings.max_age_hours * 3600,
     )

@@ -33,10 +33,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(path)], check=True)
 
 
-def check_outage(emitters: Emitters, collector: Collector, **environment: str) -> str:
+def check_outage(
+    emitters: Emitters, collector: Collector, jobs: int = 1000, **environment: str
+) -> str:
     """Run through an outage; assert that all jobs have arrived or are counted; return stderr."""
     program = emitters.start("job", rate=500, OTEL_BSP_MAX_EXPORT_BATCH_SIZE="20", **environment)
-    wait_until(lambda: len(emitters.left("job")) >= 1000, "an outage")
+    wait_until(lambda: len(emitters.left("job")) >= jobs, "an outage")
     collector.up()
     wait_until(collector.count, "something arrives")
     program.signal(signal.SIGTERM)
@@ -62,6 +64,7 @@ def test_a_full_disk_costs_what_memory_cannot_hold(
     stderr = check_outage(
         emitters,
         collector,
+        jobs=2000,
         BEAR_OTEL_SPOOL_DIRECTORY=str(small_disk / "spool"),
         OTEL_BSP_MAX_QUEUE_SIZE="200",
     )
