@@ -1,5 +1,6 @@
 """The examples of the TypeScript system's README, call by call, in Python.
 
+It needs:         pip install 'bear-otel[genai]'
 In one terminal:  bear-otel tail
 In another one:   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 python examples/original.py
 """
@@ -10,6 +11,7 @@ import asyncio
 import time
 import urllib.request
 
+import bear_otel
 from bear_otel import setup_production_monitoring
 
 
@@ -33,9 +35,11 @@ class Model:
         await asyncio.sleep(0.02)
         return f"You said: {prompt}"
 
+    memory_usage = 4_200_000_000
+
     async def get_memory_usage(self) -> int:
         """Return the bytes that it takes."""
-        return 4_200_000_000
+        return self.memory_usage
 
 
 database, model = Database(), Model()
@@ -48,8 +52,16 @@ monitoring = setup_production_monitoring(
         "enabled": True,
         "region": "eu-central-1",
         "deploymentId": "2024-06-01.3",
-        "privacy": {"anonymizeData": True, "allowPersonalData": False},
+        "privacy": {
+            "anonymizeData": True,
+            "allowPersonalData": False,
+            "respectDNT": True,
+            "dataRetentionDays": 90,
+        },
+        # Not a tenth of the traces and a twentieth of the visitors: here is one of each.
+        "sampling": {"performanceSampling": 1.0, "userSampling": 1.0},
     },
+    enable_user_tracking=True,
 )
 
 
@@ -100,6 +112,34 @@ async def check_model() -> dict[str, object]:
     }
 
 
+# --- User analytics (privacy-compliant) ----------------------------------------------------------
+INTERACTION = {
+    "sessionId": "session_123",
+    "session": {"duration": 300_000, "pageViews": 3, "interactions": 15, "bounced": False},
+    "performance": {
+        "pageLoadTime": 1200,
+        "firstContentfulPaint": 800,
+        "largestContentfulPaint": 1100,
+        "cumulativeLayoutShift": 0.1,
+        "firstInputDelay": 50,
+    },
+    "behavior": {
+        "clickCount": 15,
+        "scrollDepth": 75,
+        "timeOnPage": 120_000,
+        "errorsEncountered": 0,
+        "featuresUsed": ["chat", "file_upload"],
+    },
+    "device": {
+        "type": "desktop",
+        "os": "Windows 10",
+        "browser": "Chrome 91",
+        "screenResolution": "1920x1080",
+        "viewport": "1200x800",
+    },
+}
+
+
 async def main() -> None:
     """Do what the README does."""
     # Not awaited: nothing here waits for anything.
@@ -135,9 +175,18 @@ async def main() -> None:
         "ai.model.memory_usage", await model.get_memory_usage(), "gauge", {"model_id": "llama-7b"}
     )
 
+    # What a model deserves instead: OpenTelemetry's names, with tokens as values, a span for the
+    # call, and memory that is asked for whenever metrics are sent.
+    async with bear_otel.inference("llama-7b", provider="vllm") as call:
+        await model.inference("Hello, world!")
+        call.input_tokens, call.output_tokens = 512, 128
+    bear_otel.record_evaluation("accuracy", 0.94, model="llama-7b", dataset="validation")
+    bear_otel.watch_model_memory("llama-7b", lambda: model.memory_usage)
+
     monitoring.add_health_check("database", check_database)
     monitoring.add_health_check("openai_api", check_external_service)
     monitoring.add_health_check("model_availability", check_model)
+    monitoring.add_health_check("model_answers", bear_otel.check_model(model.inference))
 
     status = monitoring.get_system_status()
     while None in status.checks.values():
@@ -147,6 +196,11 @@ async def main() -> None:
     for name, result in status.checks.items():
         assert result is not None
         print(f"  {name}: {result.state} {dict(result.details)} {result.error or ''}".rstrip())
+
+    # Nobody has agreed in the first call, and so nothing is recorded.
+    print(f"recorded without consent: {monitoring.record_user_interaction(INTERACTION)}")
+    agreed = monitoring.record_user_interaction(INTERACTION, consent=True)
+    print(f"recorded with consent: {agreed}")
 
     monitoring.stop()
 

@@ -327,6 +327,12 @@ def test_the_examples_of_the_original_run(sink: Sink, launcher: bool) -> None:
     assert lines[1].startswith("  database: healthy {'connectionPool': {'used': 2, 'idle': 3}")
     assert lines[2].startswith("  openai_api: unhealthy {} <urlopen error")
     assert lines[3].startswith("  model_availability: healthy {'model': 'llama-7b'")
+    assert lines[4] == "  model_answers: healthy {}"
+    # Under the launcher user analytics stays as the launcher was told: off.
+    assert lines[-2:] == [
+        "recorded without consent: False",
+        f"recorded with consent: {not launcher}",
+    ]
     assert "Traceback" not in result.stderr
     assert "the tag 'input_tokens' is left out" in result.stderr
     text = sink.text()
@@ -338,13 +344,22 @@ def test_the_examples_of_the_original_run(sink: Sink, launcher: bool) -> None:
         "ai.model.inference_time",
         "ai.model.accuracy",
         "ai.model.memory_usage",
+        "chat llama-7b",
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.token.usage",
+        "bear.gen_ai.evaluation.score",
+        "bear.gen_ai.model.memory.usage",
         "bear.health.status",
         "bear.health.check.duration",
     ):
         assert f'name: "{name}"' in text, name
     assert 'event_name: "bear.health.status.changed"' in text
+    assert 'event_name: "gen_ai.evaluation.result"' in text
+    for event in ("session.end", "browser.web_vital", "bear.page.left", "bear.feature.used"):
+        assert (f'event_name: "{event}"' in text) is not launcher, event
+    assert "session_123" not in text
     assert "sum: 1.85\n" in text
-    assert "input_tokens" not in text
+    assert 'key: "input_tokens"' not in text
     # Under the launcher the resource is what the launcher was told.
     assert ('string_value: "eu-central-1"' in text) is not launcher
 
