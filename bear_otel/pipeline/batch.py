@@ -56,8 +56,9 @@ class Batcher(Generic[T]):
         capacity: Most items that wait.
         batch_size: Most items in one batch; that many waiting items start an export at once.
         delay_seconds: Longest time that an item waits for its batch to fill.
-        forward: Called between batches, to send one of those that wait elsewhere; `eager` at a
-            flush. Returns the seconds after which it wants to be called again, or None.
+        forward: Called between batches, to send one of those that wait elsewhere: `eager` at the
+            begin of a flush, with `patience_seconds` at its end. Returns the seconds after which
+            it wants to be called again, or None.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Batcher(Generic[T]):
         capacity: int = 2048,
         batch_size: int = 512,
         delay_seconds: float = 5.0,
-        forward: Callable[[bool], float | None] | None = None,
+        forward: Callable[..., float | None] | None = None,
     ) -> None:
         if capacity < 1 or batch_size < 1 or delay_seconds <= 0:
             raise ValueError("capacity, batch_size and delay_seconds must be positive")
@@ -181,11 +182,11 @@ class Batcher(Generic[T]):
                     due = time.monotonic() + self._export_due(everything=command is None)
         self._discard()
 
-    def _forward_one(self, *, eager: bool = False) -> float | None:
+    def _forward_one(self, *, eager: bool = False, patience_seconds: float = 0.0) -> float | None:
         if self._forward is None:
             return None
         try:
-            return self._forward(eager)
+            return self._forward(eager=eager, patience_seconds=patience_seconds)
         except Exception:  # noqa: BLE001 - a foreign exporter; the thread must live on
             return self._delay_seconds
 
@@ -204,7 +205,7 @@ class Batcher(Generic[T]):
     def _drain(self, deadline: float) -> bool:
         """Export what is queued now; False when the deadline comes first."""
         self._awake = False
-        wish = self._forward_one(eager=True)
+        self._forward_one(eager=True)
         remaining = len(self._queue)
         while remaining > 0 and self._queue:
             if time.monotonic() >= deadline:
@@ -218,8 +219,10 @@ class Batcher(Generic[T]):
                 return False
             else:
                 time.sleep(retry_seconds)
-        while wish == 0 and time.monotonic() < deadline:
-            wish = self._forward_one()
+        while (left_seconds := deadline - time.monotonic()) > 0:
+            # Nearly all: whoever waits for the flush should still hear of it.
+            if self._forward_one(patience_seconds=0.9 * left_seconds) != 0:
+                break
         return True
 
     def _export_batch(self, size: int | None = None) -> float | None:

@@ -26,8 +26,8 @@ class _Exporter(Protocol):
 
     An exporter may also have `try_export(batch) -> float | None`, which asks for the same batch
     again by the seconds to wait; with it, an outage of the server loses nothing that the queue
-    can hold. And `forward(eager) -> float | None`, which sends something that it has kept itself,
-    and returns the seconds after which it wants to be called again.
+    can hold. And `forward(eager=, patience_seconds=) -> float | None`, which sends something that
+    it has kept itself, and returns the seconds after which it wants to be called again.
     """
 
     def export(self, batch: Any, /) -> Any: ...

@@ -126,9 +126,11 @@ class _OtlpExporter(Generic[T]):
         """Encode and send once; see `send`."""
         return self.send(*self.encode(records))
 
-    def forward(self, eager: bool = False) -> float | None:
-        """Send a body that waits on disk; return the seconds until the next, None without one."""
-        return self._spooling.forward(eager=eager) if self._spooling is not None else None
+    def forward(self, *, eager: bool = False, patience_seconds: float = 0.0) -> float | None:
+        """Send a body that waits on disk; see `SpoolingSender.forward`."""
+        if self._spooling is None:
+            return None
+        return self._spooling.forward(eager=eager, patience_seconds=patience_seconds)
 
     def _deliver(self, records: T, deadline_seconds: float, *, patient: bool = True) -> bool:
         """Send until it is delivered, refused, kept on disk or, if patient, out of time."""

@@ -117,6 +117,10 @@ class Spool:
                 self._give_up_locked(lease, "corrupt")
         return None
 
+    def look_soon(self) -> None:
+        """Look for what others have left, and what was set aside, when nothing else waits."""
+        self._look_at = 0.0
+
     def is_waiting(self) -> bool:
         """Return whether there is something to send, as far as known."""
         self._look_if_due()
@@ -136,7 +140,7 @@ class Spool:
             self._waiting.appendleft(lease.entry)
 
     def set_aside(self, lease: Lease) -> None:
-        """Let a body wait until somebody looks for what others have left."""
+        """Let a body wait until we look for what others have left."""
         self._close(lease)
         self._used_bytes += lease.entry.size
 

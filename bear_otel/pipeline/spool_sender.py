@@ -77,19 +77,23 @@ class SpoolingSender:
                     return None
             return None if self._spool.append(body, items) else self._until_next()
 
-    def forward(self, *, eager: bool = False) -> float | None:
+    def forward(self, *, eager: bool = False, patience_seconds: float = 0.0) -> float | None:
         """Send the oldest body that waits, if the server may be asked.
 
         Args:
-            eager: Ask it even if it failed a moment ago, and be patient.
+            eager: Ask it even if it failed a moment ago, and look whether anything waits.
+            patience_seconds: How long to wait for a pending request, where the server has ever
+                answered one.
 
         Returns:
             Seconds after which the next call may achieve something, or None if nothing waits.
         """
         with self._lock:
+            if self._sender.ever_delivered:
+                self._settle(patience_seconds)
             if eager:
-                self._settle(_PATIENCE_SECONDS)
                 self._quiet_until = 0.0
+                self._spool.look_soon()
             if not self._may_send():
                 return self._until_next()
             taken = self._spool.take_oldest()

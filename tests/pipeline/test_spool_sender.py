@@ -24,6 +24,7 @@ from bear_otel.pipeline.spool import SpoolOptions
 from tests.pipeline.running import run_script, wait_for
 from tests.pipeline.scripted_server import Reply, Request, ScriptedServer
 from tests.pipeline.test_exporter import create_span, get_names, get_refused_port
+from tests.pipeline.test_spool import create_spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -315,6 +316,34 @@ def test_what_is_queued_at_the_end_goes_to_disk(tmp_path: Path, hang: bool) -> N
         wait_for(lambda: count_files(tmp_path) == 0)
     spans = [span.name for each in got for span in each.resource_spans[0].scope_spans[0].spans]
     assert Counter(spans) == Counter([*names, "next process"])
+
+
+def test_a_flush_takes_along_what_others_have_left(tmp_path: Path) -> None:
+    """Else the last process of a service would leave it to a next one, which may never come."""
+    with ScriptedServer() as server, running(server.url, tmp_path) as put:
+        put("mine")
+        assert put.flush(5000)
+        # An empty request, from a process that is no more.
+        spool = create_spool(tmp_path, endpoint=f"{server.url}/v1/traces", service="")
+        assert spool.append(b"", items=0)
+        assert put.flush(5000)
+        assert (count_files(tmp_path), len(server.requests)) == (0, 2)
+
+
+def test_the_end_waits_for_a_server_that_is_only_slow(tmp_path: Path) -> None:
+    """What it is about to take need not wait for a next process, which may never come."""
+
+    def choose(_: Request) -> None:
+        if server.requests:
+            time.sleep(0.8)  # how long this server takes
+
+    with ChoosingServer(choose) as server:
+        with running(server.url, tmp_path) as put:
+            put("quick")
+            assert put.flush(5000)
+            put("slow")
+        assert get_names(server) == ["quick", "slow"]
+    assert count_files(tmp_path) == 0
 
 
 def test_metrics_arrive_in_order(tmp_path: Path) -> None:
