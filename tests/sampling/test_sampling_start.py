@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lifecycle.lifecycle_harness import Program, Sink
+from tests.lifecycle.lifecycle_harness import Program, Sink, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,3 +127,24 @@ def test_a_configuration_file_may_name_the_sampler(
         words = start(tmp_path, sink, {"OTEL_CONFIG_FILE": str(path)})
         assert len(sink.spans) == spans
     assert said in words
+
+
+def test_the_interval_of_metrics_is_a_setting(tmp_path: Path) -> None:
+    """In code, in seconds; it wins over OpenTelemetry's variable, which is in milliseconds."""
+    code = """
+import time
+import bear_otel
+bear_otel.start({"sampling": {"metrics_interval_seconds": 0.2}})
+time.sleep(60)
+"""
+    with Sink() as sink:
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint,
+            "OTEL_METRIC_EXPORT_INTERVAL": "3600000",
+        }
+        command = ["python", "-c", code]
+        program = Program(command, tmp_path, environment=environment, bare=True)
+        try:
+            wait_until(lambda: sink.instances["metrics"], "metrics arrive")
+        finally:
+            program.close()
