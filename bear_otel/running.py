@@ -47,7 +47,8 @@ from bear_otel.sources.logs import OTelHandler, export_logs
 from bear_otel.sources.process import measure_process
 from bear_otel.sources.rate_limits import RateLimiter
 from bear_otel.sources.sentry_gate import SENTRY_GATE
-from bear_otel.sources.users import USERS, UserPolicy
+from bear_otel.sources.user_recorder import UserPolicy
+from bear_otel.sources.users import USERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from bear_otel.sources.rate_limits import RateLimiter
-    from bear_otel.sources.users import Outcome, UserAnalytics
+    from bear_otel.sources.user_recorder import Outcome
+    from bear_otel.sources.users import UserAnalytics
 
 PATH = "/bear/rum"
 
