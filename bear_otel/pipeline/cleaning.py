@@ -32,7 +32,7 @@ class Cleaner:
 
     def __init__(self, scrubber: Scrubber) -> None:
         self.scrubber = scrubber
-        self._scopes: dict[InstrumentationScope, InstrumentationScope] = {}
+        self._scopes: dict[int, tuple[InstrumentationScope, InstrumentationScope]] = {}
         self._resources: dict[int, tuple[Resource, CleanResource]] = {}
         # Headers without a finding. Those with one pass the scrubber each time, which counts.
         self._clean_states: dict[str, None] = {}
@@ -41,12 +41,14 @@ class Cleaner:
         """Return the scope with clean names and attributes."""
         if scope is None:
             return None
-        clean = self._scopes.get(scope)
-        if clean is None:
+        # Keyed by identity, since hashing hashes all of it; the scope is kept beside its copy, so
+        # its identity cannot be taken over by another one.
+        known = self._scopes.get(id(scope))
+        if known is None:
             if len(self._scopes) >= _MAX_CACHED:
                 self._scopes.clear()
-            clean = self._scopes[scope] = self._create_scope(scope)
-        return clean
+            known = self._scopes[id(scope)] = (scope, self._create_scope(scope))
+        return known[1]
 
     def clean_resource(self, resource: Resource | None) -> Resource:
         """Return the clean copy of a resource, or the resource if it is one."""
@@ -54,8 +56,7 @@ class Cleaner:
             return resource
         if resource is None:
             return Resource.get_empty()
-        # Keyed by identity, since hashing a resource encodes all of it; the resource is kept
-        # beside its copy, so its identity cannot be taken over by another one.
+        # By identity, too: hashing a resource encodes all of it as JSON.
         known = self._resources.get(id(resource))
         if known is None:
             if len(self._resources) >= _MAX_CACHED:

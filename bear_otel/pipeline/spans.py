@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
@@ -13,10 +13,11 @@ from bear_otel.pipeline.cleaning import Cleaner, Isolation, strip_trace_state
 from bear_otel.pipeline.resource import CleanResource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import SpanContext
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import SpanContext, SpanKind
 
     from bear_otel.pipeline.tail import Kept, Tail
     from bear_otel.privacy import Scrubber
@@ -25,10 +26,34 @@ _FAILED = "[REDACTED:error]"
 _FRAGMENT = "bear.sampling.fragment"
 
 
+class _Raw(NamedTuple):
+    """What a span has recorded, without the span.
+
+    A span waits for seconds to be exported, and the SDK keeps a lock, a list or a proxy for each
+    part of it. The garbage collector goes through all of them, again and again: of what a request
+    cost, a sixth. Here are two objects, of which it forgets one.
+    """
+
+    name: str
+    parent: SpanContext | None
+    resource: Resource
+    attributes: dict[str, Any]
+    events: Sequence[Event]
+    links: Sequence[Link]
+    kind: SpanKind
+    status: Status
+    start_time: int | None
+    end_time: int | None
+    scope: InstrumentationScope | None
+    dropped_attributes: int
+    dropped_events: int
+    dropped_links: int
+
+
 class CleanSpan(ReadableSpan):
     """A finished span as it may leave.
 
-    It is made in about a microsecond on the thread of the request and scrubbed when somebody
+    It is made in a few microseconds on the thread of the request and scrubbed when somebody
     first looks at it: with a batching processor, on the export thread. What is read is always
     clean, also by code that reaches for the underscore attributes, since they do not exist before
     the scrubber has run: `__getattr__` fills them by calling `ReadableSpan.__init__`.
@@ -48,9 +73,9 @@ class CleanSpan(ReadableSpan):
         fragment: str | None = None,
     ) -> None:
         # Not super().__init__(): that is what `__getattr__` does later.
-        self._bear_raw = raw
+        self._bear_raw = _read(raw)
         self._bear_cleaner = cleaner
-        self._bear_context = context or raw.context
+        self._bear_context = cleaner.clean_context(context or raw.context)
         self._bear_fragment = fragment
 
     def __getattr__(self, name: str) -> Any:
@@ -63,7 +88,7 @@ class CleanSpan(ReadableSpan):
             arguments = _keep_skeleton(self._bear_raw)
             arguments["context"] = strip_trace_state(self._bear_context)
         else:
-            arguments["context"] = self.context
+            arguments["context"] = self._bear_context
         if self._bear_fragment:
             arguments.setdefault("attributes", {})[_FRAGMENT] = self._bear_fragment
         super().__init__(**arguments)
@@ -74,11 +99,11 @@ class CleanSpan(ReadableSpan):
     @property
     @override
     def context(self) -> SpanContext | None:
-        return self._bear_cleaner.clean_context(self._bear_context)
+        return self._bear_context
 
     @override
     def get_span_context(self) -> SpanContext | None:
-        return self.context
+        return self._bear_context
 
     @property
     @override
@@ -176,7 +201,28 @@ class ScrubbingSpanProcessor(SpanProcessor):
             self._isolation.call(processor, processor.on_end, clean)
 
 
-def _scrub_span(raw: ReadableSpan, cleaner: Cleaner) -> dict[str, Any]:
+def _read(span: ReadableSpan) -> _Raw:
+    attributes = span.attributes
+    return _Raw(
+        span.name,
+        span.parent,
+        span.resource,
+        # The SDK's own mapping takes a Python call for each key; its copy is a dict.
+        {} if attributes is None else attributes.copy(),  # pyright: ignore[reportAttributeAccessIssue] - a proxy
+        span.events,
+        span.links,
+        span.kind,
+        span.status,
+        span.start_time,
+        span.end_time,
+        span.instrumentation_scope,
+        span.dropped_attributes,
+        span.dropped_events,
+        span.dropped_links,
+    )
+
+
+def _scrub_span(raw: _Raw, cleaner: Cleaner) -> dict[str, Any]:
     scrubber = cleaner.scrubber
     status = raw.status
     if status.description:
@@ -194,7 +240,7 @@ def _scrub_span(raw: ReadableSpan, cleaner: Cleaner) -> dict[str, Any]:
         "status": status,
         "start_time": raw.start_time,
         "end_time": raw.end_time,
-        "instrumentation_scope": cleaner.clean_scope(raw.instrumentation_scope),
+        "instrumentation_scope": cleaner.clean_scope(raw.scope),
     }
 
 
@@ -225,7 +271,7 @@ class _CleanLink(Link):
         return self._bear_dropped
 
 
-def _keep_skeleton(raw: ReadableSpan) -> dict[str, Any]:
+def _keep_skeleton(raw: _Raw) -> dict[str, Any]:
     """Return what holds no text: ids, times and kind, so that the trace keeps its shape."""
     return {
         "name": _FAILED,
