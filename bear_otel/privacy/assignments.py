@@ -31,8 +31,6 @@ _BEFORE: Final[dict[str, frozenset[str]]] = {}
 for _phrase_words in (phrase.split() for phrase in PHRASES if " " in phrase):
     _BEFORE[_phrase_words[-1]] = _BEFORE.get(_phrase_words[-1], frozenset()) | {_phrase_words[-2]}
 # Elements of two, as headers and form fields come: ("authorization", "x"), ["password", "x"].
-# `name=name,` is an argument of a call.
-_SAME = re.compile(r"\b([A-Za-z_]\w{0,63})=\1[,)]")
 VALUE_WORDS: Final = frozenset(("value", "val", "content"))
 _TWO = re.compile(
     r"""[\[(]\s?b?(\\{0,4}["'])([\w.\-]{2,64})\1\s?,\s?b?(\\{0,4}["'])((?:(?!\3).){1,2048})\3\s?[\])]""",
@@ -70,8 +68,8 @@ _KEYS: BoundedCache[str, _Key] = BoundedCache(4096)
 def find_assignments(source: Source) -> Iterator[Finding]:
     """Yield the values behind keys that name something secret or personal."""
     text = source.text
-    code = (*code_spans(text), *_calls(text))  # in source code only quoted values are values
-    pairs = list(_pairs(text))
+    code = list(code_spans(text))  # in source code only quoted values are values
+    pairs = list(_pairs(text, code))
     person = any(pair.hit[1] in _PERSONAL_CONTEXT and pair.hit[0] != "likely" for pair in pairs)
     covered = 0
     for pair in pairs:
@@ -90,14 +88,13 @@ _PERSONAL_CONTEXT: Final = frozenset(
 )
 
 
-def _calls(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the lines of a text that are calls in source code."""
-    for call in _SAME.finditer(text):
-        end = text.find("\n", call.end())
-        yield text.rfind("\n", 0, call.start()) + 1, len(text) if end < 0 else end
+def has_pairs(text: str) -> bool:
+    """Say whether any key of a text is telling."""
+    return next(_pairs(text, []), None) is not None
 
 
-def _pairs(text: str) -> Iterator[Pair]:
+def _pairs(text: str, code: list[tuple[int, int]]) -> Iterator[Pair]:
+    """Yield the telling pairs; lines that prove to be source code are added to `code`."""
     for found in (_ENCODED_SIGN if "%3" in text else _SIGN).finditer(text):
         position, end = found.span()
         sign = text[position]
@@ -107,6 +104,11 @@ def _pairs(text: str) -> Iterator[Pair]:
         if back is None:
             continue
         reversed_key = back[2]
+        if sign == "=" and text.startswith(reversed_key[::-1], end):
+            after = end + len(reversed_key)
+            if text[after : after + 1] in (",", ")"):  # `name=name,` is an argument of a call
+                newline = text.find("\n", after)
+                code.append((text.rfind("\n", 0, end) + 1, len(text) if newline < 0 else newline))
         known = _KEYS.young.get(reversed_key) or _learn(reversed_key)
         hit, before = known
         if hit is None and not before:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _RUN = re.compile(r"[^\s\"'<>&=?;,]+")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
-_BASE64 = re.compile(r"(?<![\w+/.-])[A-Za-z0-9+/_-]{20,4096}={0,2}(?![\w+/.-])")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,4096}={0,2}")
 _MOST: Final = 16
 
 
@@ -35,6 +35,8 @@ def decoded_runs(text: str) -> Iterator[tuple[int, int, str]]:
 def _from_base64(run: str) -> str | None:
     """Return the text that a run encodes, or None if it encodes no text."""
     run = run.rstrip("=").translate(_STANDARD)
+    if len(run) == 36 and run[8] == "+":
+        return None  # a UUID
     try:
         decoded = base64.b64decode(run + "=" * (-len(run) % 4), validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError, ValueError):

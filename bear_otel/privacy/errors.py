@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,15 +24,14 @@ class _Text(NamedTuple):
     name: str
     words: frozenset[str]
     signs: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     kind: str
 
 
 def _row(
     name: str, words: str, pattern: str, kind: str = "row", signs: tuple[str, ...] = ()
 ) -> _Text:
-    compiled = re.compile(pattern.replace("QUOTED", _QUOTED), re.DOTALL)
-    return _Text(name, frozenset(words.split()), signs, compiled, kind)
+    return _Text(name, frozenset(words.split()), signs, pattern, kind)
 
 
 # A quoted value before words that judge it.
@@ -178,13 +178,19 @@ _TEXTS: Final = (
 ERROR_WORDS: Final = frozenset().union(*(row.words for row in _TEXTS))
 
 
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile the pattern of an error text when the first such text may be there."""
+    return re.compile(pattern.replace("QUOTED", _QUOTED), re.DOTALL)
+
+
 def find_error_values(source: Source) -> Iterator[Finding]:
     """Yield the data that error texts quote."""
     text, words = source.text, source.words
     for row in _TEXTS:
         if row.words.isdisjoint(words) and not any(sign in text for sign in row.signs):
             continue
-        for found in row.pattern.finditer(text):
+        for found in _compiled(row.pattern).finditer(text):
             for group in range(1, (found.lastindex or 0) + 1):
                 value = found[group]
                 if not value or is_placeholder(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bear_otel.privacy.markers import SHORTENED, is_filled, marker
 
@@ -52,6 +52,15 @@ def merge(text: str, found: Iterable[Finding]) -> list[Finding]:
             continue
         merged.append(one)
     return merged
+
+
+def stands_alone(text: str, one: Finding) -> bool:
+    """Say whether a finding has a separator on either side, so that it can hide no other."""
+    return text[one.start - 1 : one.start] in _BEFORE and text[one.end : one.end + 1] in _BEHIND
+
+
+_BEFORE: Final = frozenset(("", " ", "\n", "=", ":", '"', "'", "<"))
+_BEHIND: Final = frozenset(("", " ", "\n", ",", ";", '"', "'", ")", "]", "}", ">", "&"))
 
 
 def replace(

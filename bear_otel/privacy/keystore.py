@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import stat
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,14 +123,14 @@ class KeyFile:
     def _store(self, keys: Mapping[Period, bytes]) -> None:
         """Put the keys in place at once; a reader sees the old file or the new one."""
         listed = {f"{p.days}-{p.start}": base64.b64encode(k).decode() for p, k in keys.items()}
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        name = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}")
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "w") as file:
                 json.dump({"version": 1, "keys": listed}, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(self._path)
+            name.replace(self._path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
+            name.unlink(missing_ok=True)
             raise

@@ -53,12 +53,16 @@ _PRIVATE = re.compile(
 
 
 def find_addresses(source: Source) -> Iterator[Finding]:
-    """Yield the IP and MAC addresses of a text.
+    """Yield the IP and MAC addresses of a text."""
+    return find_addresses_in(source.text)
+
+
+def find_addresses_in(text: str) -> Iterator[Finding]:
+    """Yield the same from a text alone.
 
     Addresses of the own machine stay. Private addresses stay, too, unless a word before them says
     that they are a client's: they name a neighbour in the data centre, and nobody outside.
     """
-    text = source.text
     if _DOTTED.search(text):
         for found in _IPV4.finditer(text):
             before = text[max(0, found.start() - 28) : found.start()].rpartition("]")[2]

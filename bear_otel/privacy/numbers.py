@@ -69,7 +69,14 @@ _DATE_LIKE = re.compile(
 
 def find_numbers(source: Source) -> Iterator[Finding]:
     """Yield cards, accounts, phone numbers and national numbers that show by their own format."""
-    text = source.text
+    yield from find_numbers_in(source.text)
+    if source.words & URI_WORDS:
+        for found in _TEL_URI.finditer(source.text):
+            yield Finding(*found.span(1), "phone", "telephone URI")
+
+
+def find_numbers_in(text: str) -> Iterator[Finding]:
+    """Yield the same from a text alone."""
     yield from find_ibans(text)
     yield from _tokens(text)
     for found in _GROUPS.finditer(text):
@@ -79,13 +86,9 @@ def find_numbers(source: Source) -> Iterator[Finding]:
             continue
         if end - start > 12:
             yield from cards_within(text, start, end)
-        before = text[start - 1 : start]
-        if run.isdigit() and before not in ("+", "(") and text[start - 3 : start].upper() != "%2B":
-            continue
-        yield from _grouped(text, max(0, start - 5), min(len(text), end + 8))
-    if source.words & URI_WORDS:
-        for found in _TEL_URI.finditer(text):
-            yield Finding(*found.span(1), "phone", "telephone URI")
+        plus = text[start - 1 : start] in ("+", "(") or text[start - 3 : start].upper() == "%2B"
+        if plus or not run.isdigit():
+            yield from _grouped(text, max(0, start - 5), min(len(text), end + 8))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -14,26 +14,30 @@ from bear_otel.privacy.shapes import (
     looks_person,
     person_at,
 )
-from bear_otel.privacy.source import alternatives, first_words, word_set
+from bear_otel.privacy.source import Phrases, word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bear_otel.privacy.source import Source
 
-_TITLES: Final = """
-    mr, mrs, ms, miss, dr, prof, herr, herrn, frau, monsieur, madame, mme, mlle, señor, señora,
+_TITLE: Final = Phrases(
+    """
+    mr, mrs, miss, dr, prof, herr, herrn, frau, monsieur, madame, mme, mlle, señor, señora,
     sr, sra, signor, signora, sig, don, doña, pan, pani
-"""
-_ROLES: Final = """
+    """,
+    r"\b(?:PHRASE)\b\.?\s(?=\S)",
+)
+_ROLE: Final = Phrases(
+    """
     dear, hello, hi, user, patient, patientin, customer, employee, client, member, passenger,
     guest, recipient, sender, beneficiary, cardholder, kunde, kundin, contact, applicant,
     signed by, named, my name is, name is, assigned to, owner, agent, driver, doctor, student,
-    cliente, paciente, client
-"""
-PERSON_WORDS: Final = first_words(_TITLES) | first_words(_ROLES)
-_TITLE = re.compile(rf"\b(?:{alternatives(_TITLES)})\b\.?\s(?=\S)", re.IGNORECASE)
-_ROLE = re.compile(rf"\b(?:{alternatives(_ROLES)})(?:\sname)?(?:\sis)?:?\s(?=\S)", re.IGNORECASE)
+    cliente, paciente
+    """,
+    r"\b(?:PHRASE)(?:\sname)?(?:\sis)?:?\s(?=\S)",
+)
+PERSON_WORDS: Final = _TITLE.words | _ROLE.words
 _QUOTED = re.compile(
     r"\b(?:user(?:name)?|login|benutzer|usuario|utilisateur|customer|patient)"
     r"\s(?:name\s)?"
@@ -100,16 +104,12 @@ _DEGREES = re.compile(r"\d{1,3}°\s?\d{1,2}['\u2032\u2019]\s?\d{1,2}(?:\.\d+)?[\
 def find_people(source: Source) -> Iterator[Finding]:
     """Yield the names that follow a title or a role."""
     text = source.text
-    for place in source.places(PERSON_WORDS):
-        for pattern, least in ((_TITLE, 1), (_ROLE, 2)):
-            found = pattern.match(text, place)
-            if found is None:
-                continue
+    for phrases, least in ((_TITLE, 1), (_ROLE, 2)):
+        for found in phrases.find(source):
             end = person_at(text, found.end())
-            words = text[found.end() : end].split()
-            if any(map(is_prose, words)) or not looks_person(text[found.end() : end], words=least):
-                continue
-            yield Finding(found.end(), end, "name", "sentence: a person")
+            name = text[found.end() : end]
+            if looks_person(name, words=least) and not any(map(is_prose, name.split())):
+                yield Finding(found.end(), end, "name", "sentence: a person")
 
 
 def find_users(source: Source) -> Iterator[Finding]:

@@ -15,53 +15,32 @@ from bear_otel.privacy.shapes import (
     looks_random,
     looks_secret,
 )
-from bear_otel.privacy.source import alternatives, first_words, word_set
+from bear_otel.privacy.source import Phrases, word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bear_otel.privacy.source import Source
 
-_PASSWORDS: Final = """
+_SECRET: Final = Phrases(
+    """
     password, passwd, passphrase, passcode, pwd, pin, pin code, secret, secret key, credential,
     credentials, passwort, kennwort, contraseña, contrasena, clave, mot de passe, senha,
     wachtwoord, lösenord, hasło, haslo, пароль, пароля, parola, şifre, salasana, heslo, otp, cvv,
-    cvv2, cvc, cvc2, session id
-"""
-_TOKENS: Final = """
-    token, api key, api-key, api_key, apikey, access key, private key, license key, jwt, bearer,
-    api token, ключ, токен
-"""
-SECRET_WORDS: Final = first_words(_PASSWORDS) | first_words(_TOKENS)
-_SECRET = re.compile(
-    rf"(?<![A-Za-z])(?P<word>{alternatives(_PASSWORDS + ',' + _TOKENS)})(?![^\W\d_])[\"']?"
+    cvv2, cvc, cvc2, session id, token, api key, apikey, access key, private key, license key, jwt,
+    bearer, api token, ключ, токен
+    """,
+    r"(?<![A-Za-z])(?P<word>PHRASE)(?![^\W\d_])[\"']?"
     r"(?:\s?(?P<sign>->|=>|→)\s?"
-    r"|\s(?P<link>(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset"
-    r"|updated|rotated)\sto"
+    r"|\s(?P<link>(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset|updated|rotated)\sto"
     r"|is(?:\snow)?|was|to|as|with\svalue|value|of|ist|lautet|es|est|é|jest|är|er|on)\s"
     r"|\s|(?=[\"'“`]))"
     r"(?P<quote>[\"'“`])?(?P<value>[\w!@#$%^&*+~.\-/][^\s\"'“”`,;<>]{0,511})",
-    re.IGNORECASE,
 )
+SECRET_WORDS: Final = _SECRET.words
 _LINKS: Final = frozenset(
-    (
-        "is",
-        "was",
-        "is now",
-        "with value",
-        "ist",
-        "lautet",
-        "es",
-        "est",
-        "é",
-        "jest",
-        "är",
-        "er",
-        "->",
-        "=>",
-        "→",
-    )
-)
+    ("is", "was", "is now", "with value", "ist", "lautet", "es", "est", "é", "jest", "är", "er")
+) | {"->", "=>", "→"}  # fmt: skip
 # Short words with other uses: only a value with digits counts.
 _SHORT: Final = frozenset(
     ("clave", "bearer", "pin", "pin code", "otp", "cvv", "cvc", "cvv2", "cvc2")
@@ -96,13 +75,11 @@ CODE_WORDS: Final = word_set(
 
 def find_secrets_in_prose(source: Source) -> Iterator[Finding]:
     """Yield secrets that a sentence names."""
-    for place in source.places(SECRET_WORDS):
-        found = _SECRET.match(source.text, place)
-        if found is not None:
-            end = _secret_end(source.text, found)
-            if end is not None:
-                word = " ".join(found["word"].lower().split())
-                yield Finding(found.start("value"), end, _kind(word), f"sentence: {word}")
+    for found in _SECRET.find(source):
+        end = _secret_end(source.text, found)
+        if end is not None:
+            word = " ".join(found["word"].lower().split())
+            yield Finding(found.start("value"), end, _kind(word), f"sentence: {word}")
 
 
 # What a random run behind one of these words is, unless the word before says which key it is.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bear_otel.privacy.cache import BoundedCache
-from bear_otel.privacy.findings import Finding, merge, replace
+from bear_otel.privacy.findings import Finding, merge, replace, stands_alone
 from bear_otel.privacy.keys import SCAN, KeyRule, classify
 from bear_otel.privacy.markers import (
     CUT,
@@ -285,9 +286,12 @@ class Scrubber:
             if not found:
                 break
             kinds += [one.kind for one in found]
+            lone = all(map(stands_alone, itertools.repeat(clean), found))
             clean = replace(clean, found, self._render)
             if len(clean) > limit:
                 clean, shortened = cut(clean, limit), True
+            if lone:
+                break
         if shortened:
             kinds.append("cut")
             clean = f"{cut(clean, limit - len(CUT) - 1)} {CUT}"
@@ -296,7 +300,7 @@ class Scrubber:
     def _find(self, known: Known, text: str, context: str = "") -> list[Finding]:
         found = find_in_value(known.rule, text, context)
         if known.cleared:
-            found = [secret for one in found for secret in _keep_secrets(one, text)]
+            found = [one for one in found if one.kind not in PERSONAL_KINDS]
         if self.policy.patterns:
             own = [
                 Finding(*hit.span(), "custom", f"own pattern: {pattern.name}")
@@ -315,17 +319,6 @@ class Scrubber:
         self.errors += 1
         self.count("error", door)
         return ERROR
-
-
-def _keep_secrets(found: Finding, text: str) -> list[Finding]:
-    """Return what is secret in a stretch of text that may leave as far as it is personal."""
-    if found.kind not in PERSONAL_KINDS:
-        return [found]
-    return [
-        inner._replace(start=found.start + inner.start, end=found.start + inner.end)
-        for inner in find_in_value(SCAN, text[found.start : found.end])
-        if inner.kind not in PERSONAL_KINDS
-    ]
 
 
 def _listed(key: str, listed: frozenset[str]) -> bool:

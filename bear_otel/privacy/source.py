@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -38,10 +39,70 @@ class Source:
     def places(self, words: frozenset[str]) -> Iterator[int]:
         """Yield the offsets at which any of the words stands."""
         for word in self.words & words:
-            position = self.lower.find(word)
-            while position >= 0:
-                yield position
-                position = self.lower.find(word, position + len(word))
+            yield from self.places_of(word)
+
+    def places_of(self, word: str) -> Iterator[int]:
+        """Yield the offsets of one word, also within longer ones."""
+        position = self.lower.find(word)
+        while position >= 0:
+            yield position
+            position = self.lower.find(word, position + len(word))
+
+
+class Phrases:
+    """Phrases that introduce something; each pattern is compiled when its first word is met.
+
+    Args:
+        phrases: Comma-separated; a blank may be a blank, an underscore or a hyphen in the text.
+        pattern: What is looked for, from the phrase on; `PHRASE` stands for the phrases.
+    """
+
+    __slots__ = ("_by_word", "_compiled", "_pattern", "words")
+
+    def __init__(self, phrases: str, pattern: str) -> None:
+        self._by_word: dict[str, list[str]] = {}
+        for phrase in phrases.split(","):
+            first = phrase.lower().translate(_SEPARATORS).split()
+            if first:
+                self._by_word.setdefault(first[0], []).append(" ".join(phrase.split()))
+        self._pattern = pattern
+        self._compiled: dict[str, re.Pattern[str]] = {}
+        self.words = frozenset(self._by_word)
+
+    def find(self, source: Source) -> Iterator[re.Match[str]]:
+        """Yield what the phrases of a text introduce."""
+        for word in source.words & self.words:
+            compiled = self._compiled.get(word) or self._compile(word)
+            for place in source.places_of(word):
+                found = compiled.match(source.text, place)
+                if found is not None:
+                    yield found
+
+    def _compile(self, word: str) -> re.Pattern[str]:
+        longest_first = sorted(self._by_word[word], key=len, reverse=True)
+        alternatives = "|".join(phrase.replace(" ", r"[\s_-]") for phrase in longest_first)
+        compiled = re.compile(self._pattern.replace("PHRASE", alternatives), re.IGNORECASE)
+        self._compiled[word] = compiled
+        return compiled
+
+
+# UUIDs, trace and span ids.
+_ID = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|[0-9a-f]{8}(?:[0-9a-f]{16})?)(?!\w)"
+)
+_DIGITS: Final = str.maketrans("123456789", "000000000")
+_LONGEST_OUTLINE: Final = 512
+
+
+def outline(text: str) -> str | None:
+    """Return the text with its digits levelled and its ids filled over; None where that misleads.
+
+    An escape such as `%40` means something by its digits.
+    """
+    if len(text) > _LONGEST_OUTLINE or "%" in text or "\\" in text or "&" in text:
+        return None
+    return _ID.sub("#", text).translate(_DIGITS)
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -118,14 +119,6 @@ _TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("password hash", "$", r"\$[156y]\$(?:rounds=\d+\$)?[\w./$]{4,}\$[\w./]{22,}"),
     ("LDAP hash", "{ss", r"\{SSHA(?:256|512)?\}[A-Za-z0-9+/=]{20,}"),
 )
-_PATTERNS: Final = tuple(
-    (
-        vendor,
-        gate,
-        re.compile(pattern if pattern.startswith("(?<") else r"(?<![A-Za-z0-9])" + pattern),
-    )
-    for vendor, gate, pattern in _TABLE
-)
 # A token has a run of twelve letters and digits at least, with a digit or a capital in it.
 _RUN = re.compile(r"[A-Za-z0-9_-]{12,}")
 _MIXED = re.compile(r"[0-9A-Z]")
@@ -134,6 +127,12 @@ _PEM = re.compile(
     r"-Z0-9 ]{1,40}-----)?",
     re.DOTALL,
 )
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile the pattern of a vendor when the first such token may be there."""
+    return re.compile(pattern if pattern.startswith("(?<") else r"(?<![A-Za-z0-9])" + pattern)
 
 
 def find_tokens(source: Source) -> Iterator[Finding]:
@@ -148,7 +147,7 @@ def find_tokens(source: Source) -> Iterator[Finding]:
             break
     else:
         return
-    for vendor, gate, pattern in _PATTERNS:
+    for vendor, gate, pattern in _TABLE:
         if gate in lower:
-            for found in pattern.finditer(text):
+            for found in _compiled(pattern).finditer(text):
                 yield Finding(found.start(), found.end(), "token", vendor)
