@@ -77,9 +77,10 @@ class CleanSpan(ReadableSpan):
         self._bear_cleaner = cleaner
         self._bear_context = cleaner.clean_context(context or raw.context)
         self._bear_fragment = fragment
+        self._bear_scrubbed = False
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_bear") or "_bear_raw" not in self.__dict__ or "_name" in self.__dict__:
+        if name.startswith("_bear") or self._bear_scrubbed:
             raise AttributeError(name)
         try:
             arguments = _scrub_span(self._bear_raw, self._bear_cleaner)
@@ -92,6 +93,8 @@ class CleanSpan(ReadableSpan):
         if self._bear_fragment:
             arguments.setdefault("attributes", {})[_FRAGMENT] = self._bear_fragment
         super().__init__(**arguments)
+        # Last: another thread that looks at the same time scrubs as well, to the same result.
+        self._bear_scrubbed = True
         return getattr(self, name)
 
     # A batching processor asks for these on the thread of the request: answer without scrubbing
@@ -234,8 +237,8 @@ def _scrub_span(raw: _Raw, cleaner: Cleaner) -> dict[str, Any]:
         "parent": cleaner.clean_context(raw.parent),
         "resource": cleaner.clean_resource(raw.resource),
         "attributes": scrubber.scrub_attributes(raw.attributes, door="span.attribute"),
-        "events": [_CleanEvent(event, scrubber) for event in raw.events],
-        "links": [_CleanLink(link, cleaner) for link in raw.links],
+        "events": tuple(_CleanEvent(event, scrubber) for event in raw.events) if raw.events else (),
+        "links": tuple(_CleanLink(link, cleaner) for link in raw.links) if raw.links else (),
         "kind": raw.kind,
         "status": status,
         "start_time": raw.start_time,
