@@ -28,8 +28,11 @@ def estimate_bytes(span: ReadableSpan) -> int:
 def _measure(attributes: Any) -> int:
     if attributes is None:
         return 0
-    # The SDK's own mapping takes a Python call for each key; its copy is a dict.
-    values = attributes.copy().values()
+    try:
+        # The SDK's own mapping takes a Python call for each key; its copy is a dict.
+        values = attributes.copy().values()
+    except AttributeError:  # a mapping of somebody else
+        values = attributes.values()
     size = _ENTRY_BYTES * len(values)
     for value in values:
         size += getsizeof(value)

@@ -187,7 +187,10 @@ class Tail:
             kept += self._decide_early(trace_id)
         while limit := self._find_exceeded():
             self.evictions[limit] += 1
-            kept += self._decide_early(next(iter(self._traces)))
+            # An idle connection takes a place among the traces, and nothing else.
+            by_size = limit in ("spans", "bytes")
+            oldest = next(key for key, each in self._traces.items() if each.spans or not by_size)
+            kept += self._decide_early(oldest)
         return kept
 
     def _weigh(self) -> list[tuple[int, Limit]]:

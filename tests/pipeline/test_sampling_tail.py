@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -209,6 +211,23 @@ def test_a_trace_that_is_too_large_does_not_drive_out_the_others(limits: Limits,
     assert service.names()[100:] == ["small", "large"]
 
 
+def test_an_idle_trace_does_not_make_room_for_spans() -> None:
+    """Open connections without a span yet hold no memory worth freeing."""
+    service = Service(0.1, limits=replace(AMPLE, spans=20))
+    service.ids.chosen = [UNLUCKY + n for n in range(20)]
+    idle = service.begin("idle")
+    busy = [service.begin("busy") for _ in range(19)]
+    for root in [*busy, *busy]:
+        service.tracer.start_span("child", set_in(root)).end()
+    assert service.tail.evictions["spans"] > 0
+    for root in busy:
+        root.end(1)
+    service.tracer.start_span("child", set_in(idle)).end()
+    idle.set_status(StatusCode.ERROR)
+    idle.end(1)
+    assert service.names() == ["child", "idle"]
+
+
 def test_a_trace_that_never_ends_leaves_by_age_as_slow() -> None:
     """At the next start of a trace, or when metrics are collected."""
     service = Service(0.1, limits=replace(AMPLE, age_seconds=60.0))
@@ -371,3 +390,22 @@ def test_whatever_happens_bounds_hold_and_no_span_is_lost_or_doubled(
     sampled = {span_id(s) for s in ended if s.get_span_context().trace_flags.sampled}
     assert sampled <= kept.keys() <= {span_id(span) for span in ended}
     assert (service.tail.held_bytes, service.tail._spans, service.tail._traces) == (0, 0, {})
+
+
+def test_memory_is_estimated_about_right() -> None:
+    """Within a third of what the interpreter says, with few attributes and with large ones."""
+    for attributes in ({}, {f"key.{n}": f"value {n}" for n in range(20)}, {"text": "x" * 10_000}):
+        service = Service(0.1, limits=replace(AMPLE, bytes=1_000_000_000))
+        root = service.begin()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for number in range(500):
+                own = {key: f"{value}{number}" for key, value in attributes.items()}
+                service.tracer.start_span("child", set_in(root), attributes=own).end()
+            gc.collect()
+            truth, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        service.front.expire()
+        assert service.tail.held_bytes == pytest.approx(truth, rel=0.33)
