@@ -369,7 +369,7 @@ class SpoolSettings:
         48.0,
         "Age in hours at which what waits is deleted.",
         env="BEAR_OTEL_SPOOL_MAX_AGE_HOURS",
-        minimum=0.0,
+        minimum=0.1,
     )
 
 

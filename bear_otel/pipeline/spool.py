@@ -155,8 +155,9 @@ class Spool:
         if self._used_bytes + size > cap:
             self.restore_order()
         while self._used_bytes + size > cap:
-            if not self._waiting:
-                message = f"all of its {megabytes(cap)} are in use"
+            # A batch that can never fit must not drive out all the others.
+            if not self._waiting or size > cap:
+                message = f"{megabytes(size)} more do not fit into {megabytes(cap)}"
                 raise OSError(message)
             self._give_up(self._pop(), "spool_full")
 

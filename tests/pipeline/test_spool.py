@@ -336,6 +336,18 @@ def test_the_oldest_give_way_when_the_cap_is_reached(
     assert caplog.messages == ["traces: the spool has 0.1 MB; the oldest in it give way"]
 
 
+def test_a_batch_larger_than_the_cap_drives_nothing_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stays in memory, and what waits stays on disk."""
+    spool = create_spool(tmp_path, max_bytes=100_000)
+    assert spool.append(b"small", items=1)
+    assert spool.append(bytes(150_000), items=1) is False
+    assert drain(spool) == [b"small"]
+    problem = "0.152 MB more do not fit into 0.1 MB"
+    assert problem in caplog.text
+
+
 def test_small_files_count_as_the_disk_counts_them(tmp_path: Path) -> None:
     """A cap in bytes bounds the number of files, too."""
     spool = create_spool(tmp_path, max_bytes=100_000)
