@@ -449,7 +449,7 @@ HW_GPU_MEMORY_USAGE = Metric(
     unit="By",
     description="Memory of the GPU in use.",
     attributes=("hw.id", "hw.name"),
-    source="host",
+    source="gpu",
 )
 HW_GPU_MEMORY_LIMIT = Metric(
     name="hw.gpu.memory.limit",
@@ -457,7 +457,7 @@ HW_GPU_MEMORY_LIMIT = Metric(
     unit="By",
     description="Memory of the GPU.",
     attributes=("hw.id", "hw.name"),
-    source="host",
+    source="gpu",
 )
 
 # --- user analytics: sources/users.py -----------------------------------------------------------

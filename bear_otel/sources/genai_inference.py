@@ -184,7 +184,11 @@ def _find_handler(
 ) -> TelemetryHandler:
     """Return the handler of the global providers, which change once: at the start."""
     return TelemetryHandler(
-        tracer, meter, logger, None, "bear_otel.genai", instrumentation_scope_version=__version__
+        tracer_provider=tracer,
+        meter_provider=meter,
+        logger_provider=logger,
+        instrumentation_scope_name="bear_otel.genai",
+        instrumentation_scope_version=__version__,
     )
 
 

@@ -39,16 +39,28 @@ print("".join(chunk.content for chunk in model.stream("Say one two three")))
 """
 
 
+UPLOADS = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK uploads prompts and answers as they are"
+
+
 class Sink:
     """An OTLP endpoint that keeps what calls of models have sent."""
 
     def __init__(self) -> None:
         self.spans: list[dict[str, object]] = []
-        self.tokens: dict[str, float] = {}
+        # Of each series the last value: sums come again with every export.
+        self._tokens: dict[tuple[str, str, str], float] = {}
         self.text = ""
         self.receiver = Receiver(
             on_traces=self._keep_spans, on_metrics=self._keep_tokens, on_logs=lambda logs: None
         )
+
+    @property
+    def tokens(self) -> dict[str, float]:
+        """Return the tokens of all calls by type."""
+        totals = dict.fromkeys(("input", "output"), 0.0)
+        for (_, _, kind), tokens in self._tokens.items():
+            totals[kind] += tokens
+        return totals
 
     def _keep_spans(self, request: object) -> None:
         self.text += str(request)
@@ -68,7 +80,8 @@ class Sink:
                         for point in metric.histogram.data_points:
                             labels = {label.key: label.value for label in point.attributes}
                             kind = labels["gen_ai.token.type"].string_value
-                            self.tokens[kind] = self.tokens.get(kind, 0) + point.sum
+                            series = (scope.scope.name, str(point.attributes), kind)
+                            self._tokens[series] = point.sum
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +91,14 @@ def server() -> Iterator[ModelServer]:
         yield model
 
 
-def launch(python: Path, program: str, server: ModelServer) -> tuple[Sink, str]:
+def launch(python: Path, program: str, server: ModelServer, **variables: str) -> tuple[Sink, str]:
     """Run a program under the launcher; return what it sent, and what it said."""
     server.counted()
     sink = Sink()
     with sink.receiver:
         environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        # Sums of all calls, in one piece at the end.
-        environ["OTEL_METRIC_EXPORT_INTERVAL"] = "600000"
         environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = sink.receiver.endpoint
+        environ |= variables
         launcher = python.with_name("bear-otel-instrument")
         result = subprocess.run(
             [launcher, python, "-c", program, server.url, GOOD_KEY],
@@ -115,6 +127,15 @@ def test_the_official_instrumentor_is_loaded_like_all_others(server: ModelServer
     assert "one two three" not in sink.text
     assert "openai" in said
     assert "genai (without content)" in said
+    assert UPLOADS not in said
+
+
+def test_an_upload_past_the_scrubber_is_warned_of(server: ModelServer) -> None:
+    """OpenTelemetry's own hook stores what is said elsewhere; what we send is as before."""
+    hook = {"OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK": "upload"}
+    sink, said = launch(Path(sys.executable), OPENAI, server, **hook)
+    assert UPLOADS in said
+    assert "one two three" not in sink.text
 
 
 @pytest.mark.parametrize("program", [OPENAI, LANGCHAIN], ids=["openai", "langchain"])
