@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -29,9 +30,10 @@ _LAST_RESORTS: dict[str, Source] = {
     "uvicorn.error": "request",
     "gunicorn.error": "request",
     "hypercorn.error": "request",
-    "granian": "request",
-    "_granian": "request",
 }
+# Granian logs a stack as text, without the exception. FastAPI's telemetry is in it if it has told.
+_GRANIAN = "_granian"
+_FASTAPI = f"{os.sep}fastapi{os.sep}telemetry{os.sep}"
 _UNHANDLED_EVENTS = frozenset({"http.server.request.exception", "fastapi.websocket.exception"})
 # Errors of telemetry are no errors of the application.
 _OWN_LOGGERS = frozenset({"opentelemetry", "bear_otel", "sentry_sdk"})
@@ -86,6 +88,8 @@ def create_log_filter(errors: ErrorTracker) -> Callable[[logging.LogRecord], boo
             return True
         if not (errors.tells() and is_instrumentation_enabled()):
             return True
+        if record.name.startswith(_GRANIAN) and _FASTAPI in str(record.msg):
+            return False
         error = record.exc_info[1] if record.exc_info else None
         source = _LAST_RESORTS.get(record.name)
         if source is None or not isinstance(error, Exception):

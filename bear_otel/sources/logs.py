@@ -74,7 +74,8 @@ class OTelHandler(logging.Handler):
     @override
     def handle(self, record: logging.LogRecord) -> bool:
         # Without the lock of `logging.Handler`: nothing here needs one.
-        self.emit(record)
+        if self.filter(record):
+            self.emit(record)
         return True
 
     @override

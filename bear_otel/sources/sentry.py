@@ -6,6 +6,7 @@ record requests and breadcrumbs, and measure what OpenTelemetry measures.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from bear_otel.sources.errors import ErrorTracker, Occurrence
 
 __all__ = ["BadDsn", "SentryErrors", "is_taken"]
+
+logger = logging.getLogger("bear_otel")
 
 # Marks the events that come from us.
 _OURS = "bear_otel"
@@ -76,7 +79,7 @@ class SentryErrors:
             "dsn": dsn,
             "environment": environment,
             "release": release,
-            "transport": _UnmeasuredTransport,
+            "transport": _QuietTransport,
             "before_send": self._check,
         }
         self._client = self._create_client()
@@ -141,15 +144,25 @@ class SentryErrors:
         """Let an event pass once: the application may have captured what we have reported."""
         self._used = True
         error = (hint.get("exc_info") or (None, None))[1]
-        if error is not None and _OURS not in hint:
-            told = {"handled": True, "source": "captured", "except_for": self._report}
-            if not self._errors.capture(error, **told):
+        if _OURS not in hint and isinstance(error, Exception) and self._errors.tells():
+            news = self._errors.capture(
+                error, handled=True, source="captured", except_for=self._report
+            )
+            if not news:
                 return None
         return SENTRY_GATE.scrub_event(event)
 
 
-class _UnmeasuredTransport(HttpTransport):
-    """Sends without a span or a metric of its own requests."""
+class _QuietTransport(HttpTransport):
+    """Sends without a span of its own requests, and says once if that fails."""
+
+    _failed = False
+
+    @override
+    def on_dropped_event(self, _reason: str) -> None:
+        if not self._failed:
+            self._failed = True
+            logger.warning("Sentry has not taken an error (%s); this is said once", _reason)
 
     @override
     def _send_envelope(self, envelope: Envelope) -> None:

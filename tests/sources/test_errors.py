@@ -235,7 +235,7 @@ def test_an_exception_in_a_request_is_one_event(
     assert counts(telemetry) == {(CUSTOM, handled): 1}
 
 
-@pytest.mark.parametrize("name", ["uvicorn.error", "gunicorn.error", "hypercorn.error", "_granian"])
+@pytest.mark.parametrize("name", ["uvicorn.error", "gunicorn.error", "hypercorn.error"])
 def test_what_only_a_server_logs_becomes_the_event(telemetry: Captured, name: str) -> None:
     """Of applications without telemetry of their own; a line without an exception stays a line."""
     logger = logging.getLogger(name)
@@ -247,6 +247,15 @@ def test_what_only_a_server_logs_becomes_the_event(telemetry: Captured, name: st
     assert dict(first.attributes or {})["bear.exception.source"] == "request"
     assert (second.event_name, second.body) == (None, "cannot bind")
     assert counts(telemetry) == {(CUSTOM, False): 1}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["fastapi", "another-framework"])
+def test_a_stack_that_granian_logs_as_text(telemetry: Captured, told: bool) -> None:
+    """It is left out if FastAPI has told the exception, and else all that there is."""
+    file = "site-packages/fastapi/telemetry/_asgi.py" if told else "site-packages/other.py"
+    line = f'Application callable raised an exception\n  File "/x/{file}", line 429, in __call__'
+    logging.getLogger("_granian.utils").error(line)
+    assert [log.log_record.body for log in telemetry.logs] == ([] if told else [line])
 
 
 def test_lines_of_servers_stay_where_errors_are_switched_off(

@@ -93,6 +93,38 @@ def test_an_error_of_the_example_is_an_issue_with_its_trace(
         assert secret.encode() not in stored
 
 
+_GUNICORN = "gunicorn shop:app --bind 127.0.0.1:{port} --no-control-socket --preload"
+SERVERS = {
+    "uvicorn": "uvicorn shop:app --port {port}",
+    "gunicorn": f"{_GUNICORN} -k uvicorn_worker.UvicornWorker -w 2",
+    "hypercorn": "hypercorn shop:app --bind 127.0.0.1:{port}",
+    "granian": "granian shop:app --interface asgi --port {port} --workers 2",
+}
+
+
+@pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
+def test_an_error_is_told_once_under_every_server(tmp_path: Path, sink: Sink, command: str) -> None:
+    """Each logs it in its own way; in forked workers, too."""
+    with Ingest() as ingest:
+        cwd = ROOT / "examples" / "shop"
+        program = start(tmp_path, command, sink.endpoint, cwd, SENTRY_DSN=ingest.dsn)
+        try:
+            wait_until(lambda: opens(program.port), "the shop is open")
+            for _ in range(10):
+                assert post(program.port, f"/orders/1/pay?card={CARD}") == 500
+            program.signal(signal.SIGTERM)
+            program.wait()
+        finally:
+            program.close()
+    told = [log for log in sink.logs if log.severity_text in ("ERROR", "FATAL")]
+    assert [log.event_name for log in told] == ["http.server.request.exception"] * 10
+    assert sink.total("bear.exceptions") == 10
+    spans = {span.span_id.hex() for span in sink.spans if span.name.endswith("/pay")}
+    linked = [event["contexts"]["trace"]["span_id"] for event in ingest.events()]
+    assert (len(linked), set(linked)) == (10, spans)
+    assert CARD not in str(sink.logs) + str(ingest.envelopes)
+
+
 # How a program without a server ends, and the errors that Sentry then has.
 FAIL = "import logging; logging.getLogger('shop').error('first'); raise ValueError('last')"
 FINE = "import logging; logging.getLogger('shop').error('first')"
@@ -129,6 +161,8 @@ def test_a_sentry_that_does_not_answer_holds_up_no_exit(
         quick = time_exit("quick", ingest.dsn)
         slow = time_exit("slow", dead.replace("://", "://0123456789abcdef@") + "/1")
     assert slow - quick <= 2.5
+    said = (tmp_path / "slow" / "stderr").read_text().count("Sentry has not taken an error")
+    assert said == (kind == "refused")
 
 
 def test_a_missing_sdk_is_said_in_one_line_with_the_remedy(tmp_path: Path, sink: Sink) -> None:
