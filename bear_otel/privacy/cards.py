@@ -30,7 +30,7 @@ _ISSUERS = re.compile(
     r"|(?:5018|5020|5038|5893|6304|6759|676[1-3]|50\d{2})\d{12}"  # Maestro, Elo
 )
 # The digits come first, since few stretches of a text begin with one.
-_IBAN = re.compile(r"\d\d(?<=[A-Za-z]{2}\d\d)(?=[ -]?[A-Za-z0-9]{4})")
+_IBAN = re.compile(r"[0-9][0-9](?<=[A-Za-z]{2}\d\d)(?=[ -]?[A-Za-z0-9]{4})")
 _IBAN_LENGTHS: Final = {
     country: length
     for length, countries in {

@@ -67,8 +67,8 @@ def is_clean(text: str) -> bool:
     return _CLEAN.fullmatch(text) is not None
 
 
-# Stands for a marker while a text is searched: no letter, no blank, no bracket.
-_FILLER: Final = "\ue000"
+# Stands for a marker while a text is searched: no letter, no blank, no bracket, and ASCII.
+FILLER: Final = "\x1a"
 _NOTHING = re.compile(r"[\W_]*")
 
 
@@ -76,9 +76,9 @@ def masked(text: str) -> str:
     """Return the text with its markers and pseudonyms filled over, so that nothing reads them."""
     if "[REDACTED:" not in text and "ps1." not in text:
         return text
-    return _CLEAN.sub(lambda found: _FILLER * len(found.group()), text)
+    return _CLEAN.sub(lambda found: FILLER * len(found.group()), text)
 
 
 def is_filled(text: str) -> bool:
     """Say whether a part of a masked text holds nothing but markers and signs."""
-    return _FILLER in text and _NOTHING.fullmatch(text) is not None
+    return FILLER in text and _NOTHING.fullmatch(text) is not None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from bear_otel.privacy.source import Source
 
-_DOTTED = re.compile(r"\d\.\d{1,3}\.\d")
+_DOTTED = re.compile(r"\.\d{1,3}\.\d")
 _IPV4 = re.compile(
     r"(?<![\w.])(?<![\w)]-)((?:\d{1,3}\.){3})(\d{1,3})(?![\w])(?!\.\d|\.\w|-[A-Za-z]|-\d{1,3}(?![\d.]))"
 )

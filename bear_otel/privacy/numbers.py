@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from bear_otel.privacy.source import Source
 
 # Digits first, since few stretches of a text begin with one; what stands before is looked up.
-_TOKEN = re.compile(r"\d[\dA-Za-z./+\-]{4,64}")
-_GROUPS = re.compile(r"\d[\d .()/\-\u2013_+%\u00a0\u2009\u2011]{5,48}\d")
+_TOKEN = re.compile(r"[0-9][\dA-Za-z./+\-]{4,64}")
+_GROUPS = re.compile(r"[0-9][\d .()/\-\u2013_+%\u00a0\u2009\u2011]{5,48}\d")
 _LETTERS_BACK = re.compile(r"-?[A-Za-z]{1,6}(?![\w./@-])")
-_HONG_KONG = re.compile(r"\d{6}\([0-9A]\)(?<=[A-Z]\d{6}...)")
+_HONG_KONG = re.compile(r"\([0-9A]\)(?<=[A-Z]\d{6}...)")
 # A date, a fraction, an IP address: digits with separators that are no number of a person.
 _NO_NUMBER = re.compile(
     r"(?:19|20)\d\d([-/.])\d\d\1\d\d(?: \d{1,2})?|\d+\.\d+|\d{1,3}(?:\.\d{1,3}){3}"
@@ -132,7 +132,7 @@ def _tokens(text: str) -> Iterator[Finding]:
             continue
         yield Finding(start, end, "id", shape.name)
     for found in _HONG_KONG.finditer(text):
-        yield Finding(found.start() - 1, found.end(), "id", "HK id")
+        yield Finding(found.start() - 7, found.end(), "id", "HK id")
 
 
 def _grouped(text: str, start: int, end: int) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ from bear_otel.privacy.prose_secrets import (
 from bear_otel.privacy.source import Source, outline
 from bear_otel.privacy.sql import SQL_WORDS, find_sql
 from bear_otel.privacy.tokens import find_tokens
-from bear_otel.privacy.tracebacks import find_homes
+from bear_otel.privacy.tracebacks import find_homes, without_modules
 from bear_otel.privacy.urls import PERSON_PATHS, SECRET_PATHS, find_urls
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def read(text: str) -> Source:
 
 def find_all(text: str, detectors: tuple[Detector, ...] = ALL) -> list[Finding]:
     """Return what must not leave a text, in order."""
-    text = masked(text)
+    text = without_modules(masked(text))
     skeleton = outline(text) if detectors is ALL else None
     if skeleton is not None and _HARMLESS.get(skeleton):
         found = [*find_numbers_in(text), *find_addresses_in(text)]

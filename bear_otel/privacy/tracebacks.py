@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.markers import FILLER
 from bear_otel.privacy.shapes import SERVICE_USERS
 
 if TYPE_CHECKING:
@@ -24,6 +25,19 @@ _HOME = re.compile(
     r"|\b[A-Za-z]:(?:\\{1,2}|/)(?:Users|Documents and Settings)(?:\\{1,2}|/))"
     r"([^/\\\s\"':;,<>|)\]]{1,64}(?: [A-Z][\w.-]{1,32}(?=[\\/]))?)"
 )
+
+
+# The path of a module that is installed somewhere: words and versions, nothing else.
+_MODULE = re.compile(
+    r'(?<=File ")/(?!home/|Users/)(?:[a-z0-9_.-]{1,32}/){0,16}[\w.-]{1,48}\.py(?=", line )'
+)
+
+
+def without_modules(text: str) -> str:
+    """Return the text with the paths of modules filled over: they are most of a stack trace."""
+    if 'File "' not in text:
+        return text
+    return _MODULE.sub(lambda found: FILLER * len(found.group()), text)
 
 
 def code_spans(text: str) -> tuple[tuple[int, int], ...]:
