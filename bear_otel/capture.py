@@ -28,7 +28,8 @@ from bear_otel.pipeline.providers import Providers
 from bear_otel.pipeline.resource import create_resource
 from bear_otel.pipeline.sampling import create_sampling
 from bear_otel.pipeline.spans import ScrubbingSpanProcessor
-from bear_otel.running import create_scrubber, run
+from bear_otel.running import run
+from bear_otel.scrubbing import create_scrubber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -16,7 +16,7 @@ from bear_otel.cli.receiver import Receiver
 from bear_otel.cli.render.records import Point, read_points
 from bear_otel.configuration import load_configuration
 from bear_otel.privacy import DROPPED
-from bear_otel.running import create_scrubber
+from bear_otel.scrubbing import create_scrubber
 from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
