@@ -86,7 +86,7 @@ def bare_extent(text: str, start: int, pair: Pair, *, person: bool) -> Extent | 
     if token is None:
         return None
     if token.end() == limit:  # no word of a sentence
-        return None if cls == "likely" else (start, _RUN_ON.match(text, limit).end(), kind)  # type: ignore[union-attr]
+        return None if cls == "likely" else (start, _end(_RUN_ON, text, limit), kind)
     word = _ENCODED_END.split(token.group(), maxsplit=1)[0]
     end = start + len(word.rstrip(".!?" if "=" not in pair.sign else ""))
     if is_clean(word) or is_placeholder(word) or text.startswith("[REDACTED:", start):
@@ -105,6 +105,11 @@ def bare_extent(text: str, start: int, pair: Pair, *, person: bool) -> Extent | 
     return _personal(text, start, end, pair)
 
 
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    found = pattern.match(text, start)
+    return found.end() if found else start
+
+
 def _header(text: str, start: int, pair: Pair) -> Extent | None:
     """Return the value of an Authorization, Cookie or Set-Cookie header."""
     kind = pair.hit[1]
@@ -117,7 +122,7 @@ def _header(text: str, start: int, pair: Pair) -> Extent | None:
     if kind == "cookie":
         return (start, end, kind) if "=" in value or looks_secret(first) else None
     if _MANY.match(value):
-        return start + len(first) + 1, _REST.match(text, start).end(), kind  # type: ignore[union-attr]
+        return start + len(first) + 1, _end(_REST, text, start), kind
     scheme = _SCHEME.match(value)
     skip = scheme.end() if scheme else 0
     word = _COLON_TOKEN.match(text, start + skip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from bear_otel.privacy.keytable import (
     CONTENT_ENDS,
@@ -17,25 +17,6 @@ from bear_otel.privacy.keytable import (
 )
 from bear_otel.privacy.markers import masked
 from bear_otel.privacy.words import META, NEUTRAL, PHRASES, STRONG
-
-KeyClass = Literal[
-    "keep",
-    "scan",
-    "secret",
-    "personal",
-    "likely",
-    "geo",
-    "ip",
-    "url",
-    "query",
-    "fragment",
-    "sql",
-    "command",
-    "trace",
-    "content",
-    "header",
-    "environment",
-]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LONGEST_KEY: Final = 128
@@ -54,7 +35,7 @@ class KeyRule:
         known: Whether the semantic conventions know the key.
     """
 
-    cls: KeyClass
+    cls: str
     kind: str
     source: str
     known: bool = False
@@ -123,7 +104,7 @@ def classify(key: str) -> KeyRule:
     """Return the rule for an attribute key: the conventions' table first, then its words."""
     exact = EXACT.get(key)
     if exact is not None:
-        return KeyRule(exact[0], exact[1], "semantic conventions", known=True)  # type: ignore[arg-type]
+        return KeyRule(exact[0], exact[1], "semantic conventions", known=True)
     if key in KEPT:
         return KeyRule("keep", "", "semantic conventions", known=True)
     lower = key.lower()
@@ -137,7 +118,7 @@ def classify(key: str) -> KeyRule:
     hit = classify_words(split_words(key))
     kept = any(".".join(parts[:length]) + "." in KEPT for length in range(1, len(parts)))
     if hit is not None and not (kept and hit[0] == "likely"):
-        return KeyRule(hit[0], hit[1], f"key word: {hit[2]}", known=known)  # type: ignore[arg-type]
+        return KeyRule(hit[0], hit[1], f"key word: {hit[2]}", known=known)
     if kept and not _FREE.search(lower):
         return KeyRule("keep", "", "semantic conventions", known=True)
     return KeyRule("scan", "", "semantic conventions", known=True) if known else SCAN
@@ -162,4 +143,4 @@ def _behind_prefix(cls: str, kind: str, rest: str) -> KeyRule:
     hit = classify_words(split_words(rest))
     if hit is None:
         return KeyRule("scan", "", "semantic conventions", known=True)
-    return KeyRule(hit[0], hit[1], f"key word: {hit[2]}", known=True)  # type: ignore[arg-type]
+    return KeyRule(hit[0], hit[1], f"key word: {hit[2]}", known=True)

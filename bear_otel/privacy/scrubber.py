@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bear_otel.privacy.cache import BoundedCache
 from bear_otel.privacy.findings import Finding, merge, replace, stands_alone
-from bear_otel.privacy.keys import SCAN, KeyRule, classify
+from bear_otel.privacy.keys import SCAN, classify
+from bear_otel.privacy.known import Known, judge
 from bear_otel.privacy.markers import (
     CUT,
     DROPPED,
@@ -41,28 +42,6 @@ class Explanation(NamedTuple):
     kind: str
     start: int
     end: int
-
-
-class Known(NamedTuple):
-    """What is known about a key under this policy.
-
-    Args:
-        name: The key itself.
-        rule: How its values are treated.
-        key: The key as it may leave.
-        dropped: Whether the attribute is not written at all.
-        cleared: Whether personal values may leave.
-        constant: What stands for any value, where the value makes no difference.
-        numbers: Whether numbers that are not large pass as they are.
-    """
-
-    name: str
-    rule: KeyRule
-    key: str
-    dropped: bool
-    cleared: bool
-    constant: str | None
-    numbers: bool
 
 
 class Clean(NamedTuple):
@@ -142,9 +121,9 @@ class Scrubber:
                         continue
                 known = keys.get(key) or self.known(key)
                 if known.constant is not None and kind is str:
-                    clean[known.key] = self.text(known, value, door)  # type: ignore[arg-type]
+                    clean[known.key] = self.text(known, value, door)  # type: ignore[arg-type]  kind is str
                 elif known.numbers and (
-                    kind is bool or ((kind is int or kind is float) and -_LARGE < value < _LARGE)  # type: ignore[operator]
+                    kind is bool or ((kind is int or kind is float) and -_LARGE < value < _LARGE)  # type: ignore[operator]  a number
                 ):
                     clean[known.key] = value
                 else:
@@ -196,34 +175,9 @@ class Scrubber:
         if known is None:
             # The clean key decides, so that a scrubbed record means the same when scrubbed again.
             clean = self._string(self._text, key, "attribute.key")
-            known = self.judge(key, clean, classify(clean))
+            known = judge(key, clean, classify(clean), self.policy)
             self._keys.put(key, known)
         return known
-
-    def judge(self, key: str, clean: str, rule: KeyRule) -> Known:
-        """Return what the policy makes of a key and its rule."""
-        policy = self.policy
-        allowed = _listed(key, policy.allow_keys)
-        cleared = allowed or policy.personal == "clear"
-        dropped = (
-            _listed(key, policy.deny_keys)
-            or (rule.cls == "content" and not policy.content_allowed)
-            or (policy.strict and not rule.known and not allowed)
-        )
-        whole = rule.cls in ("secret", "personal") and not (cleared and rule.kind in PERSONAL_KINDS)
-        if not whole and rule.cls in ("secret", "personal"):
-            rule = KeyRule("scan", rule.kind, rule.source, rule.known)
-        named = self._pseudonyms is not None and rule.kind in PSEUDONYM_KINDS
-        return Known(
-            name=key,
-            rule=rule,
-            key=clean,
-            dropped=dropped,
-            cleared=cleared,
-            constant=marker(rule.kind) if whole and not dropped and not named else None,
-            numbers=not dropped
-            and rule.cls in ("keep", "scan", "url", "query", "sql", "trace", "command"),
-        )
 
     def text(self, known: Known, text: str, door: str, context: str = "") -> str:
         """Return one clean text under a key; the context is what keys beside it say."""
@@ -319,10 +273,3 @@ class Scrubber:
         self.errors += 1
         self.count("error", door)
         return ERROR
-
-
-def _listed(key: str, listed: frozenset[str]) -> bool:
-    """Say whether a key is listed, itself or by a prefix with a `*` behind it."""
-    if not listed:
-        return False
-    return key in listed or any(one[-1:] == "*" and key.startswith(one[:-1]) for one in listed)

@@ -94,32 +94,27 @@ def find_urls(source: Source) -> Iterator[Finding]:
         if source.words & PERSON_PATHS or "/u/" in text or "/~" in text:
             yield from _person_segments(text, 0, len(text))
         yield from _telling_segments(text, 0, len(text), telling=bool(source.words & SECRET_PATHS))
-    if "@" in text and "/" in text:
-        for found in _SCHEMELESS.finditer(text):
-            user, _, secret = found[1].partition("/")
-            if (
-                secret
-                and not is_placeholder(secret)
-                and not _is_scope(text, found)
-                and digit_or_db(found.group(), user)
-            ):
-                yield Finding(found.start(1), found.end(1), "password", "credentials before a host")
     if "@" in text:
-        for found in _SOURCE_NAME.finditer(text):
+        yield from _credentials(text)
+
+
+def _credentials(text: str) -> Iterator[Finding]:
+    """Yield what stands before a host without the scheme of a URL."""
+    for found in _SCHEMELESS.finditer(text):
+        user, _, secret = found[1].partition("/")
+        if secret and not is_placeholder(secret) and _names_database(text, found, user):
             yield Finding(*found.span(1), "password", "credentials before a host")
-    if "//" in text and "@" in text:
-        for found in _NO_SCHEME.finditer(text):
-            yield Finding(*found.span(1), "password", "user info of a URL")
+    for pattern in (_SOURCE_NAME, _NO_SCHEME):
+        for found in pattern.finditer(text):
+            yield Finding(*found.span(1), "password", "credentials before a host")
 
 
-def digit_or_db(target: str, user: str) -> bool:
-    """Say whether `user/secret@host` reads as database credentials: it has a port or a service."""
-    host = target.rpartition("@")[2]
+def _names_database(text: str, found: re.Match[str], user: str) -> bool:
+    """Say whether `user/secret@host` is a database's: it has a port or a service."""
+    if text[found.end() : found.end() + 1] == "@":
+        return False  # `org/image@1.2@sha256:...`
+    host = found.group().rpartition("@")[2]
     return ":" in host or "/" in host or user.lower() in ("scott", "system", "sys")
-
-
-def _is_scope(text: str, found: re.Match[str]) -> bool:
-    return text[found.end() : found.end() + 1] == "@"
 
 
 def find_in_url(text: str) -> Iterator[Finding]:

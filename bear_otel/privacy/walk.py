@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta, tzinfo
@@ -13,17 +14,21 @@ from bear_otel.privacy.cards import cards_within
 from bear_otel.privacy.commands import find_in_arguments
 from bear_otel.privacy.findings import merge, replace
 from bear_otel.privacy.keys import KeyRule, classify_words, split_words
+from bear_otel.privacy.known import judge
 from bear_otel.privacy.likely import is_likely
 from bear_otel.privacy.markers import CUT, DROPPED, marker
 from bear_otel.privacy.scan import read
 from bear_otel.privacy.values import PERSON
 
 if TYPE_CHECKING:
-    from bear_otel.privacy.scrubber import Known, Scrubber
+    from bear_otel.privacy.known import Known
+    from bear_otel.privacy.scrubber import Scrubber
 
 _DEEPEST: Final = 16
 _MOST_NODES: Final = 4096
 _MOST_TEXT: Final = 131_072
+# So many keys tell whose record it is.
+_MOST_KEYS: Final = 256
 _MOST_ARGUMENTS: Final = 256
 _LARGE: Final = 10**11
 # `auth=("user", "password")`, as HTTP clients take it.
@@ -71,11 +76,18 @@ class Walk:
         if known.constant is not None or known.rule.cls in ("secret", "personal"):
             return self._whole(known, value)
         if known.rule.source == "key word: auth" and isinstance(value, (list, tuple)):
-            return self._whole(self._scrubber.judge(known.name, known.key, _CREDENTIALS), value)
+            return self._whole(
+                judge(known.name, known.key, _CREDENTIALS, self._scrubber.policy), value
+            )
         if isinstance(value, Mapping):
             return self._mapping(known, value, depth)
         if isinstance(value, (Sequence, AbstractSet)):
-            return self._sequence(known, list(value), depth, tuple_=isinstance(value, tuple))
+            return self._sequence(
+                known,
+                list(itertools.islice(value, _MOST_NODES)),
+                depth,
+                tuple_=isinstance(value, tuple),
+            )
         if isinstance(value, _INERT):
             return value
         return self.value(known, str(value), depth + 1)
@@ -85,12 +97,12 @@ class Walk:
         system = attributes.get("db.system.name") or attributes.get("db.system")
         known = self._scrubber.known
         if isinstance(system, str):
-            self.context = system
+            self.context = system[:64]
         elif any(
             type(key) is str
             and known(key).rule.kind in _PERSONAL
             and known(key).rule.cls != "likely"
-            for key in attributes
+            for key in itertools.islice(attributes, _MOST_KEYS)
         ):
             self.context = PERSON
 
@@ -120,14 +132,15 @@ class Walk:
         return value
 
     def _bytes(self, known: Known, value: bytes) -> Any:
-        text = value[: self._scrubber.policy.scan_limit + 1].decode("utf-8", "surrogateescape")
+        head = value[: self._scrubber.policy.scan_limit]
+        text = head.decode("utf-8", "surrogateescape")
         self._text -= len(text)
         clean = self._scrubber.text(known, text, self.door, self.context)
-        return (
-            value
-            if clean == text and len(value) <= len(text) * 4
-            else clean.encode("utf-8", "surrogateescape")
-        )
+        if clean == text and len(head) == len(value):
+            return value
+        if len(head) < len(value) and not clean.endswith(CUT):
+            clean = f"{clean} {CUT}"
+        return clean.encode("utf-8", "surrogateescape")
 
     def _mapping(self, parent: Known, value: Mapping[Any, object], depth: int) -> dict[str, Any]:
         clean: dict[str, Any] = {}
@@ -155,9 +168,8 @@ class Walk:
         if context and known.rule.cls in ("likely", "scan") and not known.dropped:
             hit = classify_words([*context, *split_words(known.key)])
             if hit is not None and hit[0] == "personal":
-                return self._scrubber.judge(
-                    key, known.key, KeyRule("personal", hit[1], f"key word: {hit[2]}")
-                )
+                rule = KeyRule("personal", hit[1], f"key word: {hit[2]}")
+                return judge(key, known.key, rule, self._scrubber.policy)
         return known
 
     def _sequence(self, known: Known, value: list[object], depth: int, *, tuple_: bool) -> Any:
