@@ -406,6 +406,15 @@ def test_whatever_ends_with_an_exception_tells_it_once(tmp_path: Path, how: str)
     assert ADA not in str(logs)
 
 
+def test_the_original_interface_does_the_same(telemetry: Captured) -> None:
+    """`capture_exception` of the object, and the groups in its status."""
+    monitoring = bear_otel.setup_production_monitoring("production", "1.0.0")
+    monitoring.capture_exception(catch(CustomError()), order=7)
+    assert [dict(event.attributes)["order"] for event in events(telemetry)] == [7]
+    assert monitoring.get_system_status().errors == ERRORS.top()
+    assert [group.count for group in ERRORS.top()] == [1]
+
+
 def test_types_and_groups_are_bounded() -> None:
     """Classes made at run time do not make series without end, nor fill the memory."""
     groups = ErrorGroups()

@@ -87,11 +87,13 @@ def ingest() -> Iterator[Ingest]:
 
 @pytest.fixture(autouse=True)
 def forget_clients() -> Iterator[None]:
-    """Leave no client to other tests."""
-    yield
+    """Leave no client to other tests, and none of the hooks that Sentry never takes out."""
+    hooks = logging.Logger.callHandlers, sys.excepthook, threading.excepthook
+    with sentry_sdk.isolation_scope():
+        yield
+    logging.Logger.callHandlers, sys.excepthook, threading.excepthook = hooks
     sentry_sdk.get_global_scope().set_client(None)
     sentry_sdk.get_global_scope().clear()
-    sentry_sdk.get_isolation_scope().clear()
 
 
 @pytest.fixture
@@ -351,12 +353,17 @@ class FailingScrubber(Scrubber):
 
 def put_through(scrubber: Scrubber | None, *items: Any) -> list[Any]:
     """Send items through a gate; return what came out."""
-    gate, sender = SentryGate(), Sender()
+    gate, sender, spotlight = SentryGate(), Sender(), Sender()
     gate.scrubber = scrubber
-    client: Any = type("Client", (), {"transport": sender, "spotlight": None})()
+    client: Any = type("Client", (), {"transport": sender, "spotlight": spotlight})()
     gate.guard(client)
     gate.guard(client)  # again does no harm
-    sender.capture_envelope(sentry_sdk.envelope.Envelope(headers={"trace": ADA}, items=items))
+    for each in (sender, spotlight):
+        each.capture_envelope(sentry_sdk.envelope.Envelope(headers={"trace": ADA}, items=items))
+    assert [sent.serialize() for sent in sender.sent] == [
+        sent.serialize() for sent in spotlight.sent
+    ]
+    assert ADA not in str([sent.serialize() for sent in sender.sent])
     return [(item.type, item.get_bytes()) for sent in sender.sent for item in sent.items]
 
 
