@@ -24,6 +24,7 @@ from server_variants import (
     BARE,
     OTHERS,
     OURS,
+    PREVIOUS,
     STOCK,
     Variant,
     create_previous,
@@ -144,7 +145,8 @@ def main() -> None:
         variants.append(create_previous(options.previous.resolve()))
     if options.only:
         variants = [v for v in variants if v is BARE or v.name in options.only]
-    bins = {variant.name: install(variant) for variant in variants}
+    # The other checkout runs with the packages of this one.
+    bins = {v.name: install(OURS if v.name == PREVIOUS else v) for v in variants}
     runs: dict[str, list[Run]] = defaultdict(list)
     started = time.monotonic()
     with Sink() as sink:

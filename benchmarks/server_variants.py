@@ -65,6 +65,7 @@ OURS = Variant(
     launcher=("bear-otel-instrument",),
     environment=_OTLP,
 )
+PREVIOUS = "previous"
 # On request.
 OTHERS = {
     variant.name: variant
@@ -94,7 +95,7 @@ OTHERS = {
 def create_previous(checkout: Path) -> Variant:
     """Return the variant that runs another checkout of bear-otel, to see what a change brings."""
     return Variant(
-        name="previous",
+        name=PREVIOUS,
         requirements=OURS.requirements,
         launcher=OURS.launcher,
         environment={**_OTLP, "PYTHONPATH": str(checkout)},
