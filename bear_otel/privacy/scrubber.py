@@ -254,7 +254,7 @@ class Scrubber:
     def _find(self, known: Known, text: str, context: str = "") -> list[Finding]:
         found = find_in_value(known.rule, text, context)
         if known.cleared:
-            found = [one for one in found if one.kind not in PERSONAL_KINDS]
+            found = [secret for one in found for secret in _keep_secrets(one, text)]
         if self.policy.patterns:
             own = [
                 Finding(*hit.span(), "custom", f"own pattern: {pattern.name}")
@@ -273,3 +273,14 @@ class Scrubber:
         self.errors += 1
         self.count("error", door)
         return ERROR
+
+
+def _keep_secrets(found: Finding, text: str) -> list[Finding]:
+    """Return what is secret in a stretch of text that may leave as far as it is personal."""
+    if found.kind not in PERSONAL_KINDS:
+        return [found]
+    return [
+        inner._replace(start=found.start + inner.start, end=found.start + inner.end)
+        for inner in find_in_value(SCAN, text[found.start : found.end])
+        if inner.kind not in PERSONAL_KINDS
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from bear_otel.privacy import Scrubber
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.pipeline.losses import Signal
     from bear_otel.pipeline.providers import Plan
 
 _SCOPE = "bear_otel.doctor"
@@ -31,8 +33,6 @@ def check_round_trip(plan: Plan) -> Iterator[Finding]:
     The privacy check of the start runs here, too: a planted secret that came out would be told.
     """
     losses = Losses()
-    # What it would say is said by the findings.
-    logging.getLogger("bear_otel").setLevel(logging.CRITICAL)
     try:
         resource = create_resource({"service.name": "bear-otel-doctor"}, Scrubber())
         # Without a spool: what does not arrive now is not to arrive later.
@@ -41,13 +41,8 @@ def check_round_trip(plan: Plan) -> Iterator[Finding]:
         yield problem("privacy", str(error), "pip install 'opentelemetry-sdk~=1.45'")
         return
     yield ok("privacy", "a planted secret did not come out of any provider")
-    _emit(providers)
-    milliseconds = int(_TIMEOUT_SECONDS * 1000)
-    arrived = {
-        "traces": providers.tracer.force_flush(milliseconds),
-        "metrics": providers.meter.force_flush(milliseconds),
-        "logs": providers.logger.force_flush(milliseconds),
-    }
+    with _quiet():
+        arrived = _send(providers)
     lost = {signal for signal, _ in losses.counts()}
     for signal in SIGNALS:
         place = providers.destinations[signal]
@@ -58,6 +53,32 @@ def check_round_trip(plan: Plan) -> Iterator[Finding]:
         else:
             mend = f"see the endpoint of {signal} above"
             yield problem("round trip", f"{signal} did not arrive at {place}", mend)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the pipeline from saying what the findings say."""
+    logger = logging.getLogger("bear_otel")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _send(providers: Providers) -> dict[Signal, bool]:
+    """Emit one of each signal; return which were taken."""
+    _emit(providers)
+    milliseconds = int(_TIMEOUT_SECONDS * 1000)
+    taken: dict[Signal, bool] = {
+        "traces": providers.tracer.force_flush(milliseconds),
+        "metrics": providers.meter.force_flush(milliseconds),
+        "logs": providers.logger.force_flush(milliseconds),
+    }
+    for provider in (providers.tracer, providers.meter, providers.logger):
+        provider.shutdown()
+    return taken
 
 
 def _emit(providers: Providers) -> None:
