@@ -84,20 +84,10 @@ def create_log_filter(errors: ErrorTracker) -> Callable[[logging.LogRecord], boo
     """
 
     def tell(record: logging.LogRecord) -> bool:
-        if record.levelno < logging.ERROR or record.name.split(".", 1)[0] in _OWN_LOGGERS:
+        try:
+            return _read(errors, record)
+        except Exception:  # noqa: BLE001 - a log line, of whatever make, must break nothing
             return True
-        if not (errors.tells() and is_instrumentation_enabled()):
-            return True
-        if record.name.startswith(_GRANIAN) and _FASTAPI in str(record.msg):
-            return False
-        error = record.exc_info[1] if record.exc_info else None
-        source = _LAST_RESORTS.get(record.name)
-        if source is None or not isinstance(error, Exception):
-            errors.note(Occurrence(error=error, handled=True, source="log", record=record))
-            return True
-        body = str(record.msg).strip().split("\n", 1)[0]
-        errors.capture(error, handled=False, source=source, body=body)
-        return False
 
     return tell
 
@@ -148,6 +138,24 @@ class WatchingLogRecordProcessor(LogRecordProcessor):
     @override
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return self.behind is None or self.behind.force_flush(timeout_millis)
+
+
+def _read(errors: ErrorTracker, record: logging.LogRecord) -> bool:
+    """Tell of the error in a log record; return whether its line is to be exported."""
+    if record.levelno < logging.ERROR or record.name.split(".", 1)[0] in _OWN_LOGGERS:
+        return True
+    if not (errors.tells() and is_instrumentation_enabled()):
+        return True
+    if record.name.startswith(_GRANIAN) and _FASTAPI in str(record.msg):
+        return False
+    error = record.exc_info[1] if record.exc_info else None
+    source = _LAST_RESORTS.get(record.name)
+    if source is None or not isinstance(error, Exception):
+        errors.note(Occurrence(error=error, handled=True, source="log", record=record))
+        return True
+    body = str(record.msg).strip().split("\n", 1)[0]
+    errors.capture(error, handled=False, source=source, body=body)
+    return False
 
 
 def _is_error(severity: SeverityNumber | None) -> bool:

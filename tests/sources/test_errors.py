@@ -23,6 +23,7 @@ from opentelemetry._logs import SeverityNumber
 import bear_otel
 from bear_otel.capture import Captured, capture
 from bear_otel.cli.receiver import Receiver
+from bear_otel.sources.error_doors import create_log_filter
 from bear_otel.sources.error_groups import ErrorGroups
 from bear_otel.sources.errors import ERRORS, Occurrence
 from tests.sources.test_http import get, serve, wait_for
@@ -256,6 +257,13 @@ def test_a_stack_that_granian_logs_as_text(telemetry: Captured, told: bool) -> N
     line = f'Application callable raised an exception\n  File "/x/{file}", line 429, in __call__'
     logging.getLogger("_granian.utils").error(line)
     assert [log.log_record.body for log in telemetry.logs] == ([] if told else [line])
+
+
+def test_a_log_record_of_any_make_breaks_nothing(telemetry: Captured) -> None:
+    """Such as one that another process has sent, with a stack that is none."""
+    record = logging.makeLogRecord({"name": "shop", "levelno": 40, "exc_info": True})
+    assert create_log_filter(ERRORS)(record)
+    assert counts(telemetry) == {}
 
 
 def test_lines_of_servers_stay_where_errors_are_switched_off(
