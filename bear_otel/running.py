@@ -89,11 +89,15 @@ class Running:
 
     def stop(self) -> None:
         """Take the sources out, flush within the budget of the process, and end the providers."""
-        while self.undo:
-            self.undo.pop()()
+        self.take_out()
         if not self._closed.is_set():
             self.flusher.flush()
             self.close()
+
+    def take_out(self) -> None:
+        """Take the sources out of the libraries that they watch."""
+        while self.undo:
+            self.undo.pop()()
 
     def close(self) -> None:
         """End the providers without another flush."""
@@ -183,10 +187,15 @@ def run(
     scrubber: Scrubber,
     losses: Losses,
 ) -> Running:
-    """Make providers global and start every source, without a hook into the process's end."""
+    """Start every source and make the providers global, without a hook into the process's end."""
     running = Running(configuration, providers, scrubber, losses)
+    try:
+        start_sources(running, environ)
+    except BaseException:
+        running.take_out()
+        running.close()
+        raise
     _set_globals(providers, frozenset(configuration.settings.privacy.baggage_keys))
-    start_sources(running, environ)
     return running
 
 
