@@ -10,6 +10,7 @@ from bear_otel.privacy.cache import BoundedCache
 from bear_otel.privacy.extents import value_extent
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
+from bear_otel.privacy.markers import SECRET_KINDS
 from bear_otel.privacy.tracebacks import code_spans
 from bear_otel.privacy.words import PHRASES
 
@@ -71,14 +72,18 @@ def find_assignments(source: Source) -> Iterator[Finding]:
     code = list(code_spans(text))  # in source code only quoted values are values
     pairs = list(_pairs(text, code))
     person = any(pair.hit[1] in _PERSONAL_CONTEXT and pair.hit[0] != "likely" for pair in pairs)
-    covered = 0
+    covered = covered_by_secret = 0
     for pair in pairs:
-        if pair.key_start < covered:
-            continue  # inside a value that goes as a whole
+        # Inside a value that goes as a whole; a personal one may be allowed to stay.
+        secret = pair.hit[1] in SECRET_KINDS
+        if pair.key_start < (covered_by_secret if secret else covered):
+            continue
         in_code = any(start <= pair.value_start < end for start, end in code)
         extent = value_extent(text, pair, person=person, code=in_code)
         if extent is not None:
-            covered = extent[1]
+            covered = max(covered, extent[1])
+            if secret:
+                covered_by_secret = extent[1]
             yield Finding(extent[0], extent[1], extent[2], f"key word: {pair.hit[2]}")
     yield from _structured(source)
 
@@ -104,6 +109,8 @@ def _pairs(text: str, code: list[tuple[int, int]]) -> Iterator[Pair]:
         if back is None:
             continue
         reversed_key = back[2]
+        if text[position - back.end() - 1 : position - back.end()] == "%":
+            reversed_key = reversed_key[:-2]  # `%2Cpassword`: an encoded comma before the key
         if sign == "=" and text.startswith(reversed_key[::-1], end):
             after = end + len(reversed_key)
             if text[after : after + 1] in (",", ")"):  # `name=name,` is an argument of a call

@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from bear_otel.privacy.likely import COORDINATE, is_likely
-from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import (
     DATE,
     SERVICE_USERS,
@@ -89,7 +89,7 @@ def bare_extent(text: str, start: int, pair: Pair, *, person: bool) -> Extent | 
         return None if cls == "likely" else (start, _end(_RUN_ON, text, limit), kind)
     word = _ENCODED_END.split(token.group(), maxsplit=1)[0]
     end = start + len(word.rstrip(".!?" if "=" not in pair.sign else ""))
-    if is_clean(word) or is_placeholder(word) or text.startswith("[REDACTED:", start):
+    if is_filled(word) or is_placeholder(word):
         return None
     if is_code(word) and not pair.quoted:
         return None
@@ -117,7 +117,7 @@ def _header(text: str, start: int, pair: Pair) -> Extent | None:
     end = line.end() if line else start
     value = text[start:end]
     first = value.split(None, 1)[0] if value.strip() else ""
-    if not first or is_placeholder(first) or is_clean(value.strip()) or is_code(first):
+    if not first or is_placeholder(first) or is_filled(value.strip()) or is_code(first):
         return None
     if kind == "cookie":
         return (start, end, kind) if "=" in value or looks_secret(first) else None
@@ -126,7 +126,7 @@ def _header(text: str, start: int, pair: Pair) -> Extent | None:
     scheme = _SCHEME.match(value)
     skip = scheme.end() if scheme else 0
     word = _COLON_TOKEN.match(text, start + skip)
-    if word is None or is_clean(word.group()) or (not scheme and is_prose(first)):
+    if word is None or is_filled(word.group()) or (not scheme and is_prose(first)):
         return None
     if scheme and is_prose(word.group()) and not looks_secret(word.group()):
         return None

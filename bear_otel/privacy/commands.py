@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
-from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import is_placeholder, is_prose
 from bear_otel.privacy.source import word_set
 
@@ -137,7 +137,7 @@ def find_flags(source: Source) -> Iterator[Finding]:
                 start, end = start + 1, end - 1
             value = text[start:end]
             if (
-                is_clean(value)
+                is_filled(value)
                 or is_placeholder(value)
                 or (is_prose(value) and hit[1] != "password")
             ):
@@ -146,7 +146,7 @@ def find_flags(source: Source) -> Iterator[Finding]:
     if any(gate in lower for gate in _SHORT_GATES):
         for pattern in _SHORT:
             for found in pattern.finditer(text):
-                if not is_placeholder(found[1]) and not is_clean(found[1]):
+                if not is_placeholder(found[1]) and not is_filled(found[1]):
                     yield Finding(
                         found.start(1), found.end(1), "password", "credentials of a command"
                     )

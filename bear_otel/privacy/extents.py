@@ -7,7 +7,7 @@ from typing import Final
 
 from bear_otel.privacy.bare_values import LONGEST, Extent, Pair, bare_extent
 from bear_otel.privacy.likely import is_likely
-from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import (
     digit_count,
     is_placeholder,
@@ -64,12 +64,12 @@ def value_extent(
     if opened[1]:
         end = _closing(text, start, opened[1])
         return _judge_quoted(text, start, end, pair.hit, person=person)
-    if text[start] in "[{(" and not text.startswith("[REDACTED:", start):
+    if text[start] in "[{(":
         if cls in ("likely", "ip", "geo", "sql") and phrase != "auth":
             return None
         end = _balanced(text, start)
         inner = text[start + 1 : end - 1].strip()
-        if not inner or code or is_clean(inner.strip("\"'")) or is_placeholder(text[start:end]):
+        if not inner or code or is_filled(inner.strip("\"'")) or is_placeholder(text[start:end]):
             return None
         return start + 1, max(start + 1, end - 1), kind
     called = re.compile(r"[A-Za-z_][\w.]{0,40}\([\"']").match(text, start)
@@ -114,7 +114,7 @@ def _judge_quoted(
     cls, kind, phrase = hit
     value = text[start : min(end, start + LONGEST)]
     stripped = value.strip()
-    if not stripped or is_placeholder(stripped) or is_clean(stripped):
+    if not stripped or is_placeholder(stripped) or is_filled(stripped):
         return None
     if cls in ("ip", "sql"):
         return None

@@ -55,12 +55,16 @@ def merge(text: str, found: Iterable[Finding]) -> list[Finding]:
 
 
 def stands_alone(text: str, one: Finding) -> bool:
-    """Say whether a finding has a separator on either side, so that it can hide no other."""
-    return text[one.start - 1 : one.start] in _BEFORE and text[one.end : one.end + 1] in _BEHIND
+    """Say whether a finding has separators on both sides, so that it can hide no other."""
+    behind = text[one.end : one.end + 1]
+    if behind in _CLOSING:
+        behind = text[one.end + 1 : one.end + 2]
+    return text[one.start - 1 : one.start] in _BEFORE and behind in _BEHIND
 
 
 _BEFORE: Final = frozenset(("", " ", "\n", "=", ":", '"', "'", "<"))
-_BEHIND: Final = frozenset(("", " ", "\n", ",", ";", '"', "'", ")", "]", "}", ">", "&"))
+_BEHIND: Final = frozenset(("", " ", "\n", ",", ";", "&"))
+_CLOSING: Final = frozenset(('"', "'", ")", "]", "}", ">"))
 
 
 def replace(

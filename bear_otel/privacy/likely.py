@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import (
     DATE,
     SERVICE_USERS,
@@ -32,7 +32,7 @@ _NOT_POSTAL = re.compile(
 
 def is_likely(value: str, kind: str, *, person: bool, quoted: bool) -> bool:
     """Say whether a value has the shape of its kind, where the key alone leaves it open."""
-    if is_placeholder(value) or is_clean(value) or is_code(value):
+    if is_placeholder(value) or is_filled(value) or is_code(value):
         return False
     if kind == "password":
         return looks_secret(value, least=4) and (quoted or digit_count(value) < len(value))

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
-from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import (
     SERVICE_USERS,
     is_placeholder,
@@ -139,7 +139,7 @@ def _user(found: re.Match[str]) -> Iterator[Finding]:
     value = found[1].rstrip(".")
     if value.lower() in SERVICE_USERS or is_prose(value):
         return
-    if not is_clean(value) and not is_placeholder(value):
+    if not is_filled(value) and not is_placeholder(value):
         yield Finding(found.start(1), found.start(1) + len(value), "user", "sentence: a user")
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
-from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import (
     digit_count,
     is_code,
@@ -129,7 +129,7 @@ def _secret_end(text: str, found: re.Match[str]) -> int | None:
     value = found["value"].rstrip(".!?)]}>")
     start = found.start("value")
     word = " ".join(found["word"].lower().split())
-    if not value or is_clean(value) or is_placeholder(value) or is_code(value):
+    if not value or is_filled(value) or is_placeholder(value) or is_code(value):
         return None
     if value.startswith(("&quot", "=", ":")) or _PAIR.match(value):
         return None

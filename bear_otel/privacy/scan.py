@@ -11,8 +11,8 @@ from bear_otel.privacy.commands import STORE_WORDS, find_flags, find_store_comma
 from bear_otel.privacy.emails import find_emails
 from bear_otel.privacy.encoded import decoded_runs
 from bear_otel.privacy.errors import ERROR_WORDS, find_error_values
-from bear_otel.privacy.findings import Finding, merge
-from bear_otel.privacy.markers import CUT, masked
+from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.markers import CUT, SECRET_KINDS, masked
 from bear_otel.privacy.network import find_addresses, find_addresses_in
 from bear_otel.privacy.numbers import URI_WORDS, find_numbers, find_numbers_in
 from bear_otel.privacy.prose_numbers import (
@@ -133,17 +133,16 @@ def read(text: str) -> Source:
 
 
 def find_all(text: str, detectors: tuple[Detector, ...] = ALL) -> list[Finding]:
-    """Return what must not leave a text, in order."""
+    """Return what must not leave a text, in any order; findings may overlap."""
     text = without_modules(masked(text))
     skeleton = outline(text) if detectors is ALL else None
     if skeleton is not None and _HARMLESS.get(skeleton):
-        found = [*find_numbers_in(text), *find_addresses_in(text)]
-        return merge(text, found) if found else found
+        return [*find_numbers_in(text), *find_addresses_in(text)]
     source = read(text)
     found = _find(source, detectors)
     if skeleton is not None and not found and not source.words & _TELLING and not has_pairs(text):
         _HARMLESS.put(skeleton, True)
-    return merge(text, found) if found else found
+    return found
 
 
 # Log lines come from templates. Where nothing was found, and no key or word asks what the digits
@@ -169,18 +168,25 @@ def _find(source: Source, detectors: tuple[Detector, ...]) -> list[Finding]:
 
 
 def _find_encoded(source: Source, known: list[Finding]) -> list[Finding]:
-    """Return the encoded runs that hold something unmistakable, where nothing was found so far."""
+    """Return the encoded runs that hold something unmistakable and not found so far.
+
+    A secret counts even where something personal was found: that alone may be allowed to leave.
+    """
     found: list[Finding] = []
     for start, end, decoded in decoded_runs(source.text):
-        if any(one.start < end and one.end > start for one in known):
+        overlapping = {one.kind for one in known if one.start < end and one.end > start}
+        if overlapping & SECRET_KINDS:
             continue
         inner = read(decoded)
-        for find in (find_emails, find_tokens, find_cards, find_assignments):
-            first = next(iter(find(inner)), None)
-            if first is not None:
-                found.append(Finding(start, end, first.kind, f"encoded: {first.rule}"))
-                break
+        within = [one for find in _WITHIN for one in find(inner)]
+        secret = next((one for one in within if one.kind in SECRET_KINDS), None)
+        first = secret or (within[0] if within and not overlapping else None)
+        if first is not None:
+            found.append(Finding(start, end, first.kind, f"encoded: {first.rule}"))
     return found
+
+
+_WITHIN: Final = (find_emails, find_tokens, find_cards, find_assignments)
 
 
 def cut(text: str, limit: int) -> str:

@@ -13,10 +13,10 @@ from bear_otel.privacy.markers import (
     CUT,
     DROPPED,
     ERROR,
-    PERSONAL_KINDS,
     PSEUDONYM_KINDS,
     is_clean,
     marker,
+    masked,
 )
 from bear_otel.privacy.policy import PrivacyPolicy
 from bear_otel.privacy.pseudonyms import Pseudonymizer
@@ -252,16 +252,14 @@ class Scrubber:
         return Clean(known.key, clean, tuple(kinds))
 
     def _find(self, known: Known, text: str, context: str = "") -> list[Finding]:
-        found = find_in_value(known.rule, text, context)
-        if known.cleared:
-            found = [secret for one in found for secret in _keep_secrets(one, text)]
+        found = find_in_value(known.rule, text, context, cleared=known.cleared)
         if self.policy.patterns:
             own = [
                 Finding(*hit.span(), "custom", f"own pattern: {pattern.name}")
                 for pattern in self.policy.patterns
                 for hit in pattern.compiled.finditer(text)
             ]
-            found = merge(text, [*found, *own]) if own else found
+            found = merge(masked(text), [*found, *own]) if own else found
         return found
 
     def _render(self, kind: str, value: str) -> str:
@@ -273,14 +271,3 @@ class Scrubber:
         self.errors += 1
         self.count("error", door)
         return ERROR
-
-
-def _keep_secrets(found: Finding, text: str) -> list[Finding]:
-    """Return what is secret in a stretch of text that may leave as far as it is personal."""
-    if found.kind not in PERSONAL_KINDS:
-        return [found]
-    return [
-        inner._replace(start=found.start + inner.start, end=found.start + inner.end)
-        for inner in find_in_value(SCAN, text[found.start : found.end])
-        if inner.kind not in PERSONAL_KINDS
-    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.keys import classify_words, split_words
-from bear_otel.privacy.markers import is_clean
+from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import SERVICE_USERS, digit_count, is_placeholder, looks_random
 from bear_otel.privacy.source import alternatives, first_words, word_set
 
@@ -25,7 +25,7 @@ _PERSONS: Final = """
 """
 PERSON_PATHS: Final = first_words(_PERSONS)
 _PERSON_PATH = re.compile(
-    rf"/(?:{alternatives(_PERSONS)})/(?!\{{|<|:|\*|\[REDACTED)([^/\s?#&\"'<>,;)\]]{{1,256}})",
+    rf"/(?:{alternatives(_PERSONS)})/(?!\{{|<|:|\*)([^/\s?#&\"'<>,;)\]]{{1,256}})",
     re.IGNORECASE,
 )
 _OPENERS: Final = """
@@ -41,7 +41,7 @@ TELLING_PATHS: Final = frozenset(
     part.strip() for part in f"{_PERSONS},{_OPENERS}".replace("\n", " ").split(",")
 )
 _SECRET_PATH = re.compile(
-    rf"/(?:{alternatives(_OPENERS)})/(?!\{{|<|:|\[REDACTED)([^/\s?#&\"'<>,;)\]]{{1,512}})",
+    rf"/(?:{alternatives(_OPENERS)})/(?!\{{|<|:)([^/\s?#&\"'<>,;)\]]{{1,512}})",
     re.IGNORECASE,
 )
 _NEXT = re.compile(r"/([\w-]{16,256})(?![\w.])")
@@ -138,7 +138,7 @@ def _authority(text: str, start: int, end: int, scheme: str) -> Iterator[Finding
     stop = re.compile(r"[/?#]" if web else r"[?]").search(text, start, end)
     authority = text[start : stop.start() if stop else end]
     info, sign, _ = authority.rpartition("@")
-    if not sign or not info or is_clean(info):
+    if not sign or not info or is_filled(info):
         return
     user, colon, password = info.partition(":")
     if colon:
@@ -157,7 +157,7 @@ def _path(text: str, start: int, end: int, *, whole: bool) -> Iterator[Finding]:
     if whole:
         yield from _telling_segments(text, start, path_end)
     for pair in _MATRIX.finditer(text, start, path_end) if whole else ():
-        if pair[1].lower() not in _ALLOWED and not is_clean(pair[2]):
+        if pair[1].lower() not in _ALLOWED and not is_filled(pair[2]):
             yield Finding(*pair.span(2), "query", "path parameter")
     if mark is None:
         return
@@ -168,7 +168,7 @@ def _path(text: str, start: int, end: int, *, whole: bool) -> Iterator[Finding]:
         value = text[fragment + 1 : end]
         if "=" in value and not value.startswith(":~:"):
             yield from _query(text, fragment + 1, end)
-        elif value and not is_clean(value) and (whole or not _SLUG.fullmatch(value)):
+        elif value and not is_filled(value) and (whole or not _SLUG.fullmatch(value)):
             yield Finding(fragment + 1, end, "query", "fragment of a URL")
 
 
@@ -221,7 +221,7 @@ def _query(text: str, start: int, end: int) -> Iterator[Finding]:
     for pair in _PARAMETER.finditer(text, start, end):
         any_pair = True
         key, value = pair[1], pair[2]
-        if not value or is_clean(value) or is_placeholder(value) or value.startswith("[REDACTED:"):
+        if not value or is_filled(value) or is_placeholder(value):
             continue
         hit = classify_words(split_words(key))
         certain = hit is not None and hit[0] in ("secret", "personal")
@@ -232,7 +232,7 @@ def _query(text: str, start: int, end: int) -> Iterator[Finding]:
     if not any_pair and end > start:
         value = text[start:end]
         if (
-            not is_clean(value)
+            not is_filled(value)
             and not _WORDY.fullmatch(value)
             and not is_placeholder(value)
             and len(value) > 1

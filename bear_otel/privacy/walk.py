@@ -16,7 +16,7 @@ from bear_otel.privacy.findings import merge, replace
 from bear_otel.privacy.keys import KeyRule, classify_words, split_words
 from bear_otel.privacy.known import judge
 from bear_otel.privacy.likely import is_likely
-from bear_otel.privacy.markers import CUT, DROPPED, marker
+from bear_otel.privacy.markers import CUT, DROPPED, PERSONAL_KINDS, marker
 from bear_otel.privacy.scan import read
 from bear_otel.privacy.values import PERSON
 
@@ -121,7 +121,12 @@ class Walk:
             return self._scrubber.text(known, str(value), self.door)
         if rule.cls == "geo" and isinstance(value, float) and not known.cleared:
             return round(value, 1)
-        if rule.cls == "likely" and is_likely(str(value), rule.kind, person=True, quoted=True):
+        open_door = known.cleared and rule.kind in PERSONAL_KINDS
+        if (
+            rule.cls == "likely"
+            and not open_door
+            and is_likely(str(value), rule.kind, person=True, quoted=True)
+        ):
             self._scrubber.count(rule.kind, self.door)
             return marker(rule.kind)
         if isinstance(value, int) and abs(value) >= _LARGE and rule.cls != "keep":
