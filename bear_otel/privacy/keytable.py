@@ -131,12 +131,12 @@ _KEPT: Final = """
     gen_ai.token. gen_ai.output.type gen_ai.agent.id gen_ai.agent.name gen_ai.agent.version
     gen_ai.tool.name gen_ai.tool.type gen_ai.tool.call.id gen_ai.embeddings. gen_ai.data_source.
     gen_ai.openai. gen_ai.workflow. gen_ai.prompt.name gen_ai.evaluation.name
-    gen_ai.evaluation.score. openai. mcp.method. mcp.protocol. mcp.session.id feature_flag.key
-    feature_flag.provider. feature_flag.variant feature_flag.result.variant
-    feature_flag.result.reason feature_flag.set. feature_flag.version graphql.operation.
-    browser.brands browser.mobile browser.platform browser.language browser.web_vital. dns. tls.
-    jsonrpc. geo.continent. geo.country. geo.region. geo.locality. cassandra. elasticsearch. state
-    pool. peer. profile.frame. message. opentracing. bear.
+    gen_ai.evaluation.score.value gen_ai.evaluation.score.label openai. mcp.method. mcp.protocol.
+    mcp.session.id feature_flag.key feature_flag.provider. feature_flag.variant
+    feature_flag.result.variant feature_flag.result.reason feature_flag.set. feature_flag.version
+    graphql.operation. browser.brands browser.mobile browser.platform browser.language
+    browser.web_vital. dns. tls. jsonrpc. geo.continent. geo.country. geo.region. geo.locality.
+    cassandra. elasticsearch. state pool. peer. profile.frame. message. opentracing. bear.
 """
 KEPT: Final = frozenset(_KEPT.split())
 

@@ -103,6 +103,7 @@ def test_sensitive_conventions_are_not_kept(key: str) -> None:
         ("llm.prompts", "content", ""),
         ("gen_ai.prompt.0.role", "scan", ""),
         ("gen_ai.usage.input_tokens", "keep", ""),
+        ("gen_ai.evaluation.score.value", "keep", ""),
         ("k8s.pod.name", "keep", ""),
         ("k8s.pod.annotation.note", "scan", ""),
         ("k8s.pod.label.password", "secret", "password"),

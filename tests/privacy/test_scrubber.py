@@ -197,6 +197,16 @@ def test_content_of_models_leaves_only_when_allowed_and_scrubbed_then() -> None:
     assert opened == {"gen_ai.input.messages": f"I am {MAIL}", "gen_ai.request.model": "m-1"}
 
 
+def test_a_secret_inside_of_personal_data_never_leaves() -> None:
+    """Personal data may be allowed; a token in the middle of it is none."""
+    token = "ghp_" + "c4nary" * 6
+    scrubber = Scrubber(PrivacyPolicy(personal="clear"))
+    values = {"url.query": f"note={token}&page=2", "user.full_name": f"Ada {token}"}
+    clean = scrubber.scrub_attributes(values, door="span.attribute")
+    assert clean["url.query"] == "note=[REDACTED:token]&page=2"
+    assert token not in clean["user.full_name"]
+
+
 def test_secrets_stay_in_when_personal_data_may_leave() -> None:
     """`clear` opens the door for persons, never for credentials, cards or statement literals."""
     scrubber = Scrubber(PrivacyPolicy(personal="clear"))
