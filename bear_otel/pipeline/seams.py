@@ -19,6 +19,7 @@ from opentelemetry.metrics import get_meter_provider
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.trace import get_tracer_provider
 from opentelemetry.util._once import Once
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.instrumentation.distro import BaseDistro
     from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import SpanProcessor, Tracer
 
 # Context key under which instrumentations and log handlers stay silent. The public helper
 # `suppress_instrumentation` sets it, but nothing public reads the current value cheaply.
@@ -116,6 +117,22 @@ def create_log_components() -> dict[str, Any]:
     """Return the logger configurator that `OTEL_PYTHON_LOGGER_CONFIGURATOR` names."""
     configurator = sdk_configuration._get_logger_configurator()
     return {"_logger_configurator": sdk_configuration._import_logger_configurator(configurator)}
+
+
+def makes_plain_spans(tracer: Tracer, attributes: int) -> bool:
+    """Return whether a tracer neither drops nor counts spans, nor cuts that many attributes.
+
+    A tracer tells nobody its limits, nor whether it is switched off, nor whether it measures
+    itself (`OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED`).
+    """
+    limits = tracer._span_limits
+    most = limits.max_span_attributes
+    return (
+        tracer._is_enabled()
+        and isinstance(tracer._tracer_metrics, NoOpTracerMetrics)
+        and limits.max_span_attribute_length is None
+        and (most is None or most >= attributes)
+    )
 
 
 def load_instrumentors(distro: BaseDistro) -> None:

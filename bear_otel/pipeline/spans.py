@@ -156,6 +156,11 @@ class ScrubbingSpanProcessor(SpanProcessor):
             p for p in downstream if type(p).on_start is not SpanProcessor.on_start
         )
 
+    @property
+    def watches_starts(self) -> bool:
+        """Whether a processor wants to see each span when it starts."""
+        return bool(self._starters)
+
     @override
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         if self.tail is not None:
