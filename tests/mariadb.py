@@ -22,7 +22,7 @@ def running_mariadb() -> Iterator[int]:
         # Without grants it needs no system tables; a database is a directory.
         data, port = home / "data", free_port()
         subprocess.run(["mkdir", "-p", data / "test"], check=True, **account)
-        options = ["--no-defaults", f"--datadir={data}", "--skip-grant-tables"]
+        options = ["--no-defaults", f"--datadir={data}", f"--tmpdir={home}", "--skip-grant-tables"]
         network = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={home / 'socket'}"]
         cheap = ["--skip-networking=0", "--innodb-buffer-pool-size=32M"]
         command = [server, *options, *network, *cheap, "--innodb-flush-log-at-trx-commit=0"]
