@@ -17,6 +17,9 @@ pytest_plugins = ["bear_otel.testing"]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set up hypothesis, where it is; the environments with other versions do without."""
+    # The collector finds an open socket of one test while another one runs: it is told, and no
+    # error of the other.
+    config.addinivalue_line("filterwarnings", "default::pytest.PytestUnraisableExceptionWarning")
     if find_spec("hypothesis") is None:
         return
     from hypothesis import settings
