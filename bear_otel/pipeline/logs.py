@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry._logs import LogRecord
 from opentelemetry.context import Context
@@ -17,8 +17,31 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LogRecordLimits
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import SpanContext, TraceFlags
 
 _FAILED = "[REDACTED:error]"
+
+
+class _Raw(NamedTuple):
+    """What was logged, without the context: it leads to baggage and to the live span.
+
+    As for spans: a record that waits should not keep the garbage collector busy, least of all
+    with the request that it belongs to.
+    """
+
+    timestamp: int | None
+    observed_timestamp: int
+    severity_number: SeverityNumber | None
+    severity_text: str | None
+    body: Any
+    attributes: dict[str, Any]
+    event_name: str | None
+    current: SpanContext
+    trace: tuple[int, int, TraceFlags]
+    resource: Resource | None
+    scope: InstrumentationScope | None
+    limits: LogRecordLimits
+    dropped_attributes: int
 
 
 class CleanLogRecord(ReadWriteLogRecord):
@@ -30,7 +53,7 @@ class CleanLogRecord(ReadWriteLogRecord):
 
     def __init__(self, raw: ReadWriteLogRecord, cleaner: Cleaner) -> None:
         # Not super().__init__(): its fields are the properties below.
-        self._bear_raw = raw
+        self._bear_raw = _read(raw)
         self._bear_cleaner = cleaner
         self._bear_clean: LogRecord | None = None
 
@@ -38,7 +61,7 @@ class CleanLogRecord(ReadWriteLogRecord):
     @override
     def log_record(self) -> LogRecord:  # pyright: ignore[reportIncompatibleVariableOverride] - lazy
         if self._bear_clean is None:
-            raw = self._bear_raw.log_record
+            raw = self._bear_raw
             try:
                 self._bear_clean = _scrub_record(raw, self._bear_cleaner)
             except Exception:  # noqa: BLE001 - fail closed: nothing leaves but the skeleton
@@ -54,7 +77,7 @@ class CleanLogRecord(ReadWriteLogRecord):
     @property
     @override
     def instrumentation_scope(self) -> InstrumentationScope | None:  # pyright: ignore[reportIncompatibleVariableOverride] - lazy
-        return self._bear_cleaner.clean_scope(self._bear_raw.instrumentation_scope)
+        return self._bear_cleaner.clean_scope(self._bear_raw.scope)
 
     @property
     @override
@@ -123,7 +146,28 @@ class ScrubbingLogRecordProcessor(LogRecordProcessor):
         return all(flushed)
 
 
-def _scrub_record(raw: LogRecord, cleaner: Cleaner) -> LogRecord:
+def _read(record: ReadWriteLogRecord) -> _Raw:
+    log = record.log_record
+    attributes: Any = log.attributes
+    return _Raw(
+        log.timestamp,
+        log.observed_timestamp,
+        log.severity_number,
+        log.severity_text,
+        log.body,
+        # The SDK's own mapping takes a Python call for each key; its copy is a dict.
+        {} if attributes is None else attributes.copy(),
+        log.event_name,
+        get_current_span(log.context).get_span_context(),
+        (log.trace_id, log.span_id, log.trace_flags),
+        record.resource,
+        record.instrumentation_scope,
+        record.limits,
+        record.dropped_attributes,
+    )
+
+
+def _scrub_record(raw: _Raw, cleaner: Cleaner) -> LogRecord:
     scrubber = cleaner.scrubber
     clean = _copy_facts(raw, cleaner)
     clean.body = scrubber.scrub_body(raw.body, door="log.body")
@@ -135,20 +179,18 @@ def _scrub_record(raw: LogRecord, cleaner: Cleaner) -> LogRecord:
     return clean
 
 
-def _keep_skeleton(raw: LogRecord, cleaner: Cleaner) -> LogRecord:
+def _keep_skeleton(raw: _Raw, cleaner: Cleaner) -> LogRecord:
     clean = _copy_facts(raw, cleaner)
     clean.body = _FAILED
     return clean
 
 
-def _copy_facts(raw: LogRecord, cleaner: Cleaner) -> LogRecord:
+def _copy_facts(raw: _Raw, cleaner: Cleaner) -> LogRecord:
     """Return a record with what holds no text that a person could have written.
 
-    Its context says which span was current and no more: the raw one leads to baggage and to the
-    live span, which a processor behind us could copy into the record.
+    Its context says which span was current and no more, for processors behind us that ask.
     """
-    span_context = get_current_span(raw.context).get_span_context()
-    current = NonRecordingSpan(cleaner.clean_context(span_context) or span_context)
+    current = NonRecordingSpan(cleaner.clean_context(raw.current) or raw.current)
     clean = LogRecord(
         timestamp=raw.timestamp,
         observed_timestamp=raw.observed_timestamp,
@@ -156,6 +198,5 @@ def _copy_facts(raw: LogRecord, cleaner: Cleaner) -> LogRecord:
         severity_number=raw.severity_number,
     )
     # Set, not passed: a record without a trace must not take that of the thread that cleans it.
-    clean.trace_id, clean.span_id = raw.trace_id, raw.span_id
-    clean.trace_flags = raw.trace_flags
+    clean.trace_id, clean.span_id, clean.trace_flags = raw.trace
     return clean
