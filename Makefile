@@ -10,7 +10,7 @@ demo: .venv/demo ## run a small service and show its telemetry
 # Real servers on a busy machine may be late once; a test that fails three times has failed.
 test: .venv/installed ## everything: the fast part first, then the part with real servers
 	$(BIN)/python -m pytest -m "not server"
-	$(BIN)/python -m pytest -m server -p no:randomly --reruns 2 --reruns-delay 2
+	$(BIN)/python -m pytest -m server -p no:randomly --reruns 3 --reruns-delay 3
 
 fast: .venv/installed ## the fast part alone
 	$(BIN)/python -m pytest -m "not server"
