@@ -18,7 +18,7 @@ fast: .venv/installed ## the fast part alone
 lint: .venv/installed ## format, lint, types, layers, YAML
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict collector-config .ci
 
