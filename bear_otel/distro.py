@@ -41,6 +41,8 @@ class _State:
     # Why there is none, if that has been said or needs no saying.
     left_alone: bool = False
     instrumentors: dict[str, str] = {}  # noqa: RUF012 - module state, not a class default
+    # What has not been loaded on purpose, and why; only debug mode tells.
+    skipped: dict[str, str] = {}  # noqa: RUF012 - the same
 
 
 class BearDistro(BaseDistro):
@@ -54,7 +56,10 @@ class BearDistro(BaseDistro):
 
     @override
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
-        if _State.running is None or _is_replaced(entry_point.name, _State.running):
+        if _State.running is None:
+            return
+        if _is_replaced(entry_point.name, _State.running):
+            _State.skipped[entry_point.name] = "a source measures it"
             return
         if official := _find_official(entry_point):
             name = f"{entry_point.name} ({entry_point.value.partition(':')[0]})"
@@ -66,7 +71,8 @@ class BearDistro(BaseDistro):
         try:
             super().load_instrumentor(entry_point, **kwargs)
         except ModuleNotFoundError:
-            return  # the library is not there, which is no news
+            _State.skipped[entry_point.name] = "the library is not there"  # which is no news
+            return
         except Exception as error:  # noqa: BLE001 - foreign code; the others must still be loaded
             problem = f"{type(error).__name__}: {error}"
         else:
@@ -119,9 +125,18 @@ def guard() -> None:
 def announce() -> None:
     """Say what has been started; OpenTelemetry calls this after the instrumentors."""
     from bear_otel import banner
+    from bear_otel.pipeline.debugging import tell_start
 
     started = _State.running
-    if started is None or not started.configuration.settings.lifecycle.banner_enabled:
+    if started is None:
+        return
+    tell_start(
+        sources=started.sources,
+        instrumentors=_State.instrumentors,
+        problems=started.problems,
+        skipped=_State.skipped,
+    )
+    if not started.configuration.settings.lifecycle.banner_enabled:
         return
     # Each of many workers would say the same again.
     if is_worker(os.environ, os.getpid()):

@@ -12,7 +12,7 @@ from opentelemetry.propagate import get_global_textmap, set_global_textmap
 from opentelemetry.trace import set_tracer_provider
 
 from bear_otel import __version__, environment
-from bear_otel.pipeline import seams
+from bear_otel.pipeline import debugging, seams
 from bear_otel.pipeline.forking import reset_in_child
 from bear_otel.pipeline.losses import Losses
 from bear_otel.pipeline.propagation import ScrubbingPropagator
@@ -157,6 +157,7 @@ def start(
         )
         raise RuntimeError(message)
     settings = configuration.settings
+    debugging.configure_debugging(enabled=settings.debug.enabled)
     scrubber = create_scrubber(settings)
     losses = Losses()
     attributes = _describe_service(settings.resource)
@@ -173,6 +174,8 @@ def start(
         sampling = None if described else create_sampling(settings.sampling)
         providers = create_file_providers(file_config, attributes, scrubber, sampling)
 
+    if settings.debug.enabled and sampling is not None:
+        sampling.tail.told = debugging.tell_decision
     scrubber.counts.clear()  # what the canary has left there
     running = run(configuration, environ, providers, scrubber, losses)
     flush_at_exit(running.flusher, running.close)

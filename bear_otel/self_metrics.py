@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.metrics import Observation
 
 from bear_otel import catalogue
+from bear_otel.pipeline.debugging import tell_redactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ def measure_ourselves(meter: Meter, running: Running) -> None:
             yield Observation(count, {"bear.signal": signal, "bear.reason": reason})
 
     def observe_redactions(_: CallbackOptions) -> Iterable[Observation]:
+        tell_redactions(running.scrubber.counts)
         for (kind, door), count in list(running.scrubber.counts.items()):
             yield Observation(count, {"bear.privacy.kind": kind, "bear.privacy.door": door})
 

@@ -404,6 +404,18 @@ class LifecycleSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DebugSettings:
+    """What bear-otel tells about itself."""
+
+    enabled: bool = setting(
+        False,
+        "Tell on stderr what is sent, dropped, redacted and decided, by the logger "
+        "`bear_otel.debug`: names, counts and decisions, never values.",
+        env="BEAR_OTEL_DEBUG_ENABLED",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of bear-otel; what OpenTelemetry has itself is set through OpenTelemetry."""
 
@@ -421,3 +433,4 @@ class Settings:
     users: UserSettings = field(default_factory=UserSettings)
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     lifecycle: LifecycleSettings = field(default_factory=LifecycleSettings)
+    debug: DebugSettings = field(default_factory=DebugSettings)

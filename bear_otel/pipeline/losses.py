@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bear_otel.pipeline.debugging import tell
 from bear_otel.pipeline.forking import reset_in_child
 
 Signal = Literal["traces", "metrics", "logs"]
@@ -78,6 +79,7 @@ class Losses:
             with self._lock:
                 key = (signal, reason)
                 self._counts[key] = self._counts.get(key, 0) + count
+            tell("%s: %d %s dropped: %s", signal, count, UNITS[signal], reason)
 
     def counts(self) -> dict[tuple[Signal, Reason], int]:
         """Return how many items were lost since start, by signal and reason."""

@@ -15,6 +15,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from bear_otel import __version__
+from bear_otel.pipeline.debugging import tell
+from bear_otel.pipeline.losses import UNITS
 from bear_otel.pipeline.otlp_http import Answer, HttpConnection, TlsFiles, place
 
 if TYPE_CHECKING:
@@ -118,13 +120,17 @@ class Sender:
             body: What `pack` returned.
             items: How many spans, data points or log records it holds, for the counts.
         """
+        begun = time.monotonic()
         try:
             answer = self._connection.post(body, self._timeout_seconds, _describe_encoding(body))
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must not see it
             if self._connection.aborted:
+                self._tell(body, items, "aborted", begun)
                 return Outcome(delivered=False, retry_seconds=_LONGEST_PAUSE_SECONDS)
             why = _name_error(error, self._timeout_seconds)
+            self._tell(body, items, why, begun)
             return self._retry("unreachable", f"cannot reach {self.place} ({why})")
+        self._tell(body, items, str(answer.status), begun)
         if 200 <= answer.status < 300:
             return self._accept(answer)
         if answer.status in _RETRYABLE:
@@ -146,6 +152,11 @@ class Sender:
     def abort(self) -> None:
         """End the request in progress; later ones fail at once. Callable from any thread."""
         self._connection.abort()
+
+    def _tell(self, body: bytes, items: int, result: str, begun: float) -> None:
+        seconds = time.monotonic() - begun
+        words = (self._signal, items, UNITS[self._signal], len(body), result, seconds)
+        tell("%s: %d %s in %d bytes: %s after %.3f s", *words)
 
     def _accept(self, answer: Answer) -> Outcome:
         self._failures = 0
@@ -175,10 +186,10 @@ class Sender:
         self._losses.say_trouble(self._signal, "delivery", kind, f"{what}; {waiting}; {advice}")
         pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS) * _jitter()
         self._failures = min(self._failures + 1, 10)
-        return Outcome(
-            delivered=False,
-            retry_seconds=pause if retry_after_seconds is None else retry_after_seconds,
-        )
+        if retry_after_seconds is not None:
+            pause = retry_after_seconds
+        tell("%s: %s, asked again in %.2f s", self._signal, kind, pause)
+        return Outcome(delivered=False, retry_seconds=pause)
 
     def _refuse(self, answer: Answer, items: int) -> Outcome:
         status = answer.status

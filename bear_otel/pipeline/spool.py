@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from bear_otel.pipeline import spool_files
+from bear_otel.pipeline.debugging import tell
 from bear_otel.pipeline.forking import reset_in_child
-from bear_otel.pipeline.losses import megabytes
+from bear_otel.pipeline.losses import UNITS, megabytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +87,14 @@ class Spool:
         self._used_bytes = self._blind_bytes = 0
         self._look_at = self._sweep_at = 0.0
 
-    def append(self, body: bytes, items: int) -> bool:
-        """Keep a body; return False, and say why, where that is impossible."""
+    def append(self, body: bytes, items: int, why: str = "they were not taken") -> bool:
+        """Keep a body; return False, and say why, where that is impossible.
+
+        Args:
+            body: As it is sent.
+            items: How many items it holds.
+            why: Why it is not sent, for those who debug.
+        """
         try:
             spool_files.create_folder(self.path)
             self._make_room(spool_files.measure(body))
@@ -98,6 +105,7 @@ class Spool:
         self._waiting.append(entry)
         self._used_bytes += entry.size
         self._blind_bytes += entry.size
+        self._tell(entry, f"to disk, {why}")
         return True
 
     def take_newest(self) -> Lease | None:
@@ -113,6 +121,7 @@ class Spool:
                 self._give_up(entry, "expired")
             elif (lease := self._lock(entry)) is not None:
                 if (body := spool_files.read_body(lease)) is not None:
+                    self._tell(entry, "from disk")
                     return lease, body
                 self._give_up_locked(lease, "corrupt")
         return None
@@ -143,6 +152,7 @@ class Spool:
         """Let a body wait until we look for what others have left."""
         self._close(lease)
         self._used_bytes += lease.entry.size
+        self._tell(lease.entry, "stay on disk")
 
     def restore_order(self) -> None:
         """Make the oldest the next one again."""
@@ -245,6 +255,10 @@ class Spool:
             "corrupt": f"a damaged file in the spool {self.path} is deleted",
         }[reason]
         self._losses.say_trouble(self._signal, reason, reason, why)
+
+    def _tell(self, entry: Entry, what: str) -> None:
+        words = (self._signal, entry.items, UNITS[self._signal], what, self._used_bytes)
+        tell("%s: %d %s %s; %d bytes there", *words)
 
     def _say_unusable(self, error: OSError) -> None:
         where = error.filename or self._options.directory

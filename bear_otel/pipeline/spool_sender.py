@@ -64,18 +64,21 @@ class SpoolingSender:
             which it should be offered again.
         """
         with self._lock:
-            if self._may_send() and not (self._in_order and self._spool.is_waiting()):
+            obstacle = self._find_obstacle()
+            if not obstacle:
                 request = _Request(self._sender, body, items)
                 outcome = request.wait(_PATIENCE_SECONDS)
                 if outcome is None:
-                    if self._spool.append(body, items) and (lease := self._spool.take_newest()):
+                    kept = self._spool.append(body, items, "there is no answer so far")
+                    if kept and (lease := self._spool.take_newest()):
                         self._pending = request, lease
                         return None
                     # Without a disk there is nothing to do but wait; the sender has a timeout.
                     outcome = request.join()
                 if self._judge(outcome):
                     return None
-            return None if self._spool.append(body, items) else self._until_next()
+                obstacle = "they were not taken"
+            return None if self._spool.append(body, items, obstacle) else self._until_next()
 
     def forward(self, *, eager: bool = False, patience_seconds: float = 0.0) -> float | None:
         """Send the oldest body that waits, if the server may be asked.
@@ -109,6 +112,14 @@ class SpoolingSender:
         if self._lock.acquire(timeout=_POLL_SECONDS):
             self._settle(_POLL_SECONDS)
             self._lock.release()
+
+    def _find_obstacle(self) -> str:
+        """Return why a fresh body has to wait, or nothing."""
+        if not self._may_send():
+            pending = self._pending is not None
+            return "an earlier request has no answer" if pending else "the server gets a pause"
+        older = self._in_order and self._spool.is_waiting()
+        return "older ones go first" if older else ""
 
     def _may_send(self) -> bool:
         self._settle(0.0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from opentelemetry.trace import StatusCode
 
+from bear_otel.pipeline.debugging import Decision
 from bear_otel.pipeline.forking import reset_in_child
 from bear_otel.pipeline.kept import Verdict, keep_spans
 from bear_otel.pipeline.span_size import estimate_bytes
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["share", "error", "slow", "dropped"]
 Limit = Literal["traces", "spans", "bytes", "age"]
+# Why a decision was not made at the end of the last local root.
+Moment = Limit | Literal["late", "end"]
 
 # One trace may take this part of the buffer, so that it does not drive out all others.
 _LARGEST = 10
@@ -110,6 +113,8 @@ class Tail:
         self._slow_seconds = slow_seconds
         self._limits = limits
         self._clock = clock
+        # Hears of each decision, on the thread that has made it.
+        self.told: Callable[[Decision], object] | None = None
         self._reset()
         reset_in_child(self._reset)
 
@@ -175,7 +180,7 @@ class Tail:
         """Decide everything at the end of the process; return what is kept."""
         locked = self._lock.acquire(timeout=_PATIENCE_SECONDS)
         try:
-            return [kept for each in list(self._traces) for kept in self._decide_early(each)]
+            return [kept for each in list(self._traces) for kept in self._decide_early(each, "end")]
         finally:
             if locked:
                 self._lock.release()
@@ -184,13 +189,13 @@ class Tail:
         kept: list[Kept] = []
         for trace_id, limit in self._weigh():
             self.evictions[limit] += 1
-            kept += self._decide_early(trace_id)
+            kept += self._decide_early(trace_id, limit)
         while limit := self._find_exceeded():
             self.evictions[limit] += 1
             # An idle connection takes a place among the traces, and nothing else.
             by_size = limit in ("spans", "bytes")
             oldest = next(key for key, each in self._traces.items() if each.spans or not by_size)
-            kept += self._decide_early(oldest)
+            kept += self._decide_early(oldest, limit)
         return kept
 
     def _weigh(self) -> list[tuple[int, Limit]]:
@@ -221,14 +226,14 @@ class Tail:
         self._next_expiry = oldest + limits.age_seconds
         return "age" if now > self._next_expiry else None
 
-    def _decide_early(self, trace_id: int) -> list[Kept]:
+    def _decide_early(self, trace_id: int, moment: Moment) -> list[Kept]:
         trace = self._traces.get(trace_id)
         if trace is not None:
             # A root that is still open has lasted for that long at least.
             trace.slow = trace.slow or self._clock() - trace.opened >= self._slow_seconds
-        return self._decide(trace_id)
+        return self._decide(trace_id, moment)
 
-    def _decide(self, trace_id: int) -> list[Kept]:
+    def _decide(self, trace_id: int, moment: Moment | None = None) -> list[Kept]:
         trace = self._traces.pop(trace_id, None)
         if trace is None:  # only while `settle` had to go without the lock
             return []
@@ -236,26 +241,26 @@ class Tail:
         self._unweighed -= len(trace.spans) - trace.weighed
         self._bytes -= trace.size
         verdict = self._find_verdict(trace)
+        outcome = _find_outcome(trace, verdict)
+        self.decisions[outcome] += 1
+        if self.told is not None:
+            self.told(_describe(trace, outcome, moment))
         if verdict is not None:
-            self.decisions[verdict.reason] += 1
             if len(self._verdicts) >= self._limits.traces:
                 del self._verdicts[next(iter(self._verdicts))]
             self._verdicts[trace_id] = verdict
-        elif trace.sampled:
-            self.decisions["share"] += 1
-        else:
-            self.decisions["dropped"] += 1
-            return []
-        return list(keep_spans(trace.spans, verdict))
+        return [] if outcome == "dropped" else list(keep_spans(trace.spans, verdict))
 
     def _judge_late(self, span: ReadableSpan, context: SpanContext) -> Iterable[Kept]:
         trace = _Trace(context, 0.0)
         trace.spans.append(span)
         trace.failed = _has_failed(span)
         trace.slow = _is_root(span) and self._is_slow(span)
-        return keep_spans(
-            trace.spans, self._verdicts.get(context.trace_id) or self._find_verdict(trace)
-        )
+        trace.sampled = context.trace_flags.sampled
+        verdict = self._verdicts.get(context.trace_id) or self._find_verdict(trace)
+        if self.told is not None:
+            self.told(_describe(trace, _find_outcome(trace, verdict), "late"))
+        return keep_spans(trace.spans, verdict)
 
     def _find_verdict(self, trace: _Trace) -> Verdict | None:
         trace_id, state = trace.context.trace_id, trace.context.trace_state
@@ -268,6 +273,16 @@ class Tail:
 
     def _is_slow(self, root: ReadableSpan) -> bool:
         return (root.end_time or 0) - (root.start_time or 0) >= self._slow_seconds * 1e9
+
+
+def _find_outcome(trace: _Trace, verdict: Verdict | None) -> Outcome:
+    if verdict is not None:
+        return verdict.reason
+    return "share" if trace.sampled else "dropped"
+
+
+def _describe(trace: _Trace, outcome: Outcome, moment: Moment | None) -> Decision:
+    return Decision(trace.context.trace_id, outcome, len(trace.spans), trace.failed, moment)
 
 
 def _is_root(span: ReadableSpan) -> bool:
