@@ -179,35 +179,19 @@ def start(custom_config: Mapping[str, Any] | None = None) -> Running | None:
 def _start(custom_config: Mapping[str, Any] | None) -> Running | None:
     from bear_otel import running
     from bear_otel.configuration import load_configuration
-    from bear_otel.environment import is_disabled
+    from bear_otel.environment import get_our_part, is_disabled, load_file
 
-    file_config = _load_file()
+    file_config = load_file(os.environ)
     configuration = load_configuration(
         code=custom_config,
         environ=os.environ,
-        file=(getattr(file_config, "distribution", None) or {}).get(NAME),
+        file=get_our_part(file_config),
     )
     if not configuration.settings.enabled or is_disabled(os.environ):
         _State.left_alone = True
         _say("bear-otel: switched off; the application runs without telemetry")
         return None
     return running.start(configuration, os.environ, file_config)
-
-
-def _load_file() -> Any:
-    path = os.environ.get("OTEL_CONFIG_FILE")
-    if not path:
-        return None
-    try:
-        from opentelemetry.configuration import load_config_file
-    except ImportError:
-        accepted = "reading it needs: pip install 'bear-otel[file]'"
-        raise ConfigurationError("OTEL_CONFIG_FILE", path, accepted) from None
-    try:
-        return load_config_file(path)
-    except Exception as error:
-        # The library raises its own, jsonschema's and YAML's errors.
-        raise ConfigurationError("OTEL_CONFIG_FILE", path, str(error)) from error
 
 
 def _is_replaced(name: str, started: Running) -> bool:

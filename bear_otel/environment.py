@@ -48,6 +48,32 @@ _IN_FILE = (
 )
 
 
+def load_file(environ: Mapping[str, str]) -> Any:
+    """Return the parsed file that `OTEL_CONFIG_FILE` names, or None.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    path = environ.get("OTEL_CONFIG_FILE")
+    if not path:
+        return None
+    try:
+        from opentelemetry.configuration import load_config_file
+    except ImportError:
+        accepted = "reading it needs: pip install 'bear-otel[file]'"
+        raise ConfigurationError("OTEL_CONFIG_FILE", path, accepted) from None
+    try:
+        return load_config_file(path)
+    except Exception as error:
+        # The library raises its own, jsonschema's and YAML's errors.
+        raise ConfigurationError("OTEL_CONFIG_FILE", path, str(error)) from error
+
+
+def get_our_part(file_config: Any) -> Mapping[str, Any] | None:
+    """Return what stands under `distribution: bear_otel:` of a parsed file."""
+    return (getattr(file_config, "distribution", None) or {}).get("bear_otel")
+
+
 def is_disabled(environ: Mapping[str, str]) -> bool:
     """Return whether `OTEL_SDK_DISABLED` switches everything off."""
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"

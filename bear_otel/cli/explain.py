@@ -10,8 +10,9 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from bear_otel.cli.doctor.command import examine
+from bear_otel.cli.explain_trace import explain_trace
 from bear_otel.configuration import iterate_leaves, load_configuration, show
-from bear_otel.pipeline.weights import NEVER, create_threshold
+from bear_otel.environment import get_our_part, load_file
 from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -35,14 +36,19 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "what", metavar="SETTING|TRACE_ID|silence", help="a setting, its variable, a trace, or why"
     )
-    what = parser.parse_args(argv).what
+    parser.add_argument(
+        "--saved", metavar="FILE", help="what `bear-otel tail --save FILE` has received"
+    )
+    options = parser.parse_args(argv)
+    what = options.what
     try:
         if what == "silence":
             return _explain_silence(os.environ)
         if _TRACE_ID.fullmatch(what):
-            return _explain_trace(int(what, 16), os.environ)
+            print(*explain_trace(int(what, 16), os.environ, options.saved), sep="\n")
+            return 0
         return _explain_setting(what, os.environ)
-    except ConfigurationError as error:
+    except (ConfigurationError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -55,7 +61,8 @@ def _explain_setting(name: str, environ: Mapping[str, str]) -> int:
             return 0
         print(f"{name} is no setting; see docs/configuration.md", file=sys.stderr)
         return 1
-    configuration = load_configuration(environ=environ)
+    file = get_our_part(load_file(environ))
+    configuration = load_configuration(environ=environ, file=file)
     value = reduce(getattr, leaf.path, configuration.settings)
     origin = configuration.origins.get(leaf.name)
     print(f"{leaf.name} = {show(leaf, value)}")
@@ -67,35 +74,9 @@ def _explain_setting(name: str, environ: Mapping[str, str]) -> int:
 
 
 def _describe_origin(origin: str | None) -> str:
+    if origin == "file":
+        return "distribution.bear_otel in the file that OTEL_CONFIG_FILE names"
     return f"the variable {origin}" if origin else "its default; no variable sets it"
-
-
-def _explain_trace(trace_id: int, environ: Mapping[str, str]) -> int:
-    """Work out what sampling makes of a trace that begins in this service.
-
-    The decision is a comparison of the trace's own random bits with a threshold
-    (https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/), so that it
-    can be repeated at any time.
-    """
-    sampling = load_configuration(environ=environ).settings.sampling
-    if environ.get("OTEL_TRACES_SAMPLER"):
-        print(f"OTEL_TRACES_SAMPLER={environ['OTEL_TRACES_SAMPLER']} decides, not bear-otel")
-        return 0
-    if sampling.decided_by == "collector":
-        print("everything is sent; the Collector decides")
-        return 0
-    share = sampling.performance_sampling
-    kept = trace_id % NEVER >= create_threshold(share)
-    if kept:
-        print(f"kept: it is in the share of {share:.0%} (sampling.performance_sampling)")
-    else:
-        print(
-            f"not in the share of {share:.0%} (sampling.performance_sampling); it was sent only if"
-        )
-        print(f"  a span of it ended in an error (kept: {sampling.error_sampling:.0%}), or")
-        print(f"  it took longer than {sampling.slow_seconds} s, or")
-        print("  a caller in another service had kept it")
-    return 0
 
 
 def _explain_silence(environ: Mapping[str, str]) -> int:
