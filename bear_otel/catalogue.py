@@ -541,14 +541,14 @@ FASTAPI_VALIDATION_FAILED = Event(
     name="fastapi.validation.failed",
     severity="WARN",
     description="A request that did not match its schema.",
-    attributes=("fastapi.validation.error_count",),
+    attributes=("fastapi.validation.error_count", "http.route"),
     source="fastapi",
 )
 FASTAPI_WEBSOCKET_EXCEPTION = Event(
     name="fastapi.websocket.exception",
     severity="ERROR",
     description="An exception that ended a WebSocket.",
-    attributes=("exception.type", "exception.message", "exception.stacktrace"),
+    attributes=("exception.type", "exception.message", "exception.stacktrace", "http.route"),
     source="fastapi",
 )
 
@@ -580,6 +580,7 @@ DB_SLOW_QUERY = Event(
         "db.query.text",
         "server.address",
         "server.port",
+        "db.response.status_code",
         "error.type",
     ),
     source="database",
@@ -624,9 +625,18 @@ GEN_AI_EVALUATION_RESULT = Event(
 GEN_AI_OPERATION_DETAILS = Event(
     name="gen_ai.client.inference.operation.details",
     severity="none",
-    description="What was asked and answered, scrubbed; only if `genai.content` says so.",
+    description=(
+        "What was asked and answered, scrubbed; only if `genai.content` says so. Also the other "
+        "attributes of the call's span, such as `gen_ai.request.temperature`."
+    ),
     attributes=(
         *_GENAI_ATTRIBUTES,
+        "gen_ai.request.stream",
+        "gen_ai.response.id",
+        "gen_ai.response.finish_reasons",
+        "gen_ai.response.time_to_first_chunk",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.output_tokens",
         "gen_ai.input.messages",
         "gen_ai.output.messages",
         "gen_ai.system_instructions",
