@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FRAME = (
-    '  File "/app/venv/lib/python3.12/site-packages/starlette/routing.py", line {line}, in app\n'
-    "    await self.app(scope, receive, sender)\n"
+    '  File "/app/venv/lib/python3.12/site-packages/starlette/{module}.py", line {line}, in app\n'
+    "    await self.{module}(scope, receive, sender)\n"
 )
 _ROUNDS = 5
 
@@ -54,12 +54,17 @@ def dirty_log_line(number: int) -> str:
     return f"login {number} of alice{number}@example.com failed, token=s3cr3t{number}"
 
 
-def stack_trace(number: int) -> str:
-    """Return a stack trace of 2.5 KB."""
-    frames = "".join(_FRAME.format(line=number + n) for n in range(18))
-    return f"Traceback (most recent call last):\n{frames}ValueError: order {number} is not open"[
-        :2500
-    ]
+def stack_trace(number: int, modules: int = 1) -> str:
+    """Return a stack trace of 2.5 KB; of each `modules` of them the same frames."""
+    frames = "".join(
+        _FRAME.format(line=number + n, module="routing" + _letters(number % modules * 17 + n))
+        for n in range(17)
+    )
+    return f"Traceback (most recent call last):\n{frames}ValueError: order {number} is not open"
+
+
+def _letters(number: int) -> str:
+    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
 
 
 def microseconds(call: Callable[[], object], times: int) -> float:
@@ -79,6 +84,7 @@ def main() -> None:
     numbers = itertools.count(1_000)
     same = server_span(1)
     ten = {f"app.label{n}": f"value {n}" for n in range(10)}
+    unseen_traces = [stack_trace(number, 1_000_000) for number in range(_ROUNDS * 200)]
     megabyte = {
         "letters": "a" * 1_000_000,
         "digits": "1" * 1_000_000,
@@ -122,8 +128,14 @@ def main() -> None:
             2_000,
         ),
         (
-            "stack trace of 2.5 KB, first sight",
+            "stack trace of 2.5 KB, no frame seen before",
             "300",
+            lambda: text(scrubber, unseen_traces.pop(), door="exception.stacktrace"),
+            200,
+        ),
+        (
+            "stack trace of 2.5 KB, from a place seen before",
+            "",
             lambda: text(scrubber, stack_trace(next(numbers)), door="exception.stacktrace"),
             200,
         ),

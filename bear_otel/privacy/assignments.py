@@ -9,9 +9,8 @@ from bear_otel.privacy.bare_values import Pair
 from bear_otel.privacy.cache import BoundedCache
 from bear_otel.privacy.extents import value_extent
 from bear_otel.privacy.findings import Finding
-from bear_otel.privacy.keys import classify_words, split_words
+from bear_otel.privacy.keys import classify_name, classify_words, split_words
 from bear_otel.privacy.markers import SECRET_KINDS
-from bear_otel.privacy.tracebacks import code_spans
 from bear_otel.privacy.words import PHRASES
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ _KEYS: BoundedCache[str, _Key] = BoundedCache(4096)
 def find_assignments(source: Source) -> Iterator[Finding]:
     """Yield the values behind keys that name something secret or personal."""
     text = source.text
-    code = list(code_spans(text))  # in source code only quoted values are values
+    code = list(source.code)  # in source code only quoted values are values
     pairs = list(_pairs(text, code))
     person = any(pair.hit[1] in _PERSONAL_CONTEXT and pair.hit[0] != "likely" for pair in pairs)
     covered = covered_by_secret = 0
@@ -199,7 +198,7 @@ def _whole(found: re.Match[str], key: int, value: int) -> Iterator[Finding]:
 
 
 def _judged(text: str, key: str, key_start: int, bounds: tuple[int, int]) -> Iterator[Finding]:
-    hit = classify_words(split_words(key))
+    hit = classify_name(key)
     if hit is None or hit[0] in ("sql", "likely"):
         return
     pair = Pair(hit, key_start, bounds[0], "=", quoted=True)

@@ -80,11 +80,21 @@ def cards_within(text: str, start: int, end: int) -> Iterator[Finding]:
 
 def find_ibans(text: str) -> Iterator[Finding]:
     """Yield the bank accounts of a text."""
+    for start, length in _countries(text):
+        rest = _IBAN_RESTS[length].match(text, start + 4)
+        if rest is not None and mod_97(re.sub(r"[ -]", "", text[start : rest.end()])):
+            yield Finding(start, rest.end(), "iban", "IBAN: length and mod 97")
+
+
+def may_hold_ibans(text: str) -> bool:
+    """Say whether a text of this outline may hold a bank account, whatever its digits are."""
+    return any(True for _ in _countries(text))
+
+
+def _countries(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a country begins, and the length of its accounts."""
     for found in _IBAN.finditer(text):
         start = found.start() - 2
         length = _IBAN_LENGTHS.get(text[start : start + 2].upper())
-        if length is None or text[start - 1 : start].isalnum():
-            continue
-        rest = _IBAN_RESTS[length].match(text, found.end())
-        if rest is not None and mod_97(re.sub(r"[ -]", "", text[start : rest.end()])):
-            yield Finding(start, rest.end(), "iban", "IBAN: length and mod 97")
+        if length is not None and not text[start - 1 : start].isalnum():
+            yield start, length

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
-from bear_otel.privacy.keys import classify_words, split_words
+from bear_otel.privacy.keys import classify_name
 from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import is_placeholder, is_prose
 from bear_otel.privacy.source import word_set
@@ -124,7 +124,7 @@ def find_flags(source: Source) -> Iterator[Finding]:
     text, lower = source.text, source.lower
     if " -" in text or text.startswith("-") or "'-" in text or '"-' in text:
         for found in _FLAG.finditer(text):
-            hit = classify_words(split_words(found[1]))
+            hit = classify_name(found[1])
             if hit is None or hit[0] not in ("secret", "personal") or len(found[1]) < 2:
                 continue
             start, end = found.span(2)

@@ -12,21 +12,25 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bear_otel.privacy.source import Source
+
 _RUN = re.compile(r"[^\s\"'<>&=?;,]+")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,4096}={0,2}")
 _MOST: Final = 16
 
 
-def decoded_runs(text: str) -> Iterator[tuple[int, int, str]]:
+def decoded_runs(source: Source) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and decoded text of the encoded runs of a text."""
+    text = source.text
     if "%" in text:
         runs = (run for run in _RUN.finditer(text) if _PERCENT.search(run.group()))
         for run in itertools.islice(runs, _MOST):
             decoded = unquote(run.group(), errors="replace")
             if decoded != run.group():
                 yield *run.span(), decoded
-    for run in itertools.islice(_BASE64.finditer(text), _MOST):
+    base64_runs = _BASE64.finditer(text) if source.random_runs else ()
+    for run in itertools.islice(base64_runs, _MOST):
         decoded = _from_base64(run.group())
         if decoded is not None:
             yield *run.span(), decoded

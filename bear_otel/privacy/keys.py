@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -85,6 +86,12 @@ def classify_words(words: list[str]) -> tuple[str, str, str] | None:
     return None
 
 
+@functools.lru_cache(maxsize=2048)
+def classify_name(name: str) -> tuple[str, str, str] | None:
+    """Return the same for a name, such as a query parameter; names come again."""
+    return classify_words(split_words(name))
+
+
 def _suffix(words: list[str]) -> tuple[str, str, str] | None:
     for start in range(max(0, len(words) - 5), len(words)):
         phrase = " ".join(words[start:])
@@ -140,7 +147,7 @@ def _behind_prefix(cls: str, kind: str, rest: str) -> KeyRule:
     """Return the rule for `http.request.header.<rest>` and its like."""
     if cls == "personal":
         return KeyRule("personal", kind, "semantic conventions", known=True)
-    hit = classify_words(split_words(rest))
+    hit = classify_name(rest)
     if hit is None:
         return KeyRule("scan", "", "semantic conventions", known=True)
     return KeyRule(hit[0], hit[1], f"key word: {hit[2]}", known=True)

@@ -113,5 +113,10 @@ def national_id(candidate: str) -> Shape | None:
     return None
 
 
+def is_national_shape(candidate: str) -> bool:
+    """Say whether any country's number has this shape, whatever the digits are."""
+    return _shape(candidate) in SHAPES
+
+
 def _shape(text: str) -> str:
     return "".join("A" if c.isalpha() else c for c in text.translate(_DIGITS_TO_9))

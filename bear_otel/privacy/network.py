@@ -84,6 +84,11 @@ def find_addresses_in(text: str) -> Iterator[Finding]:
             yield Finding(found.start(), found.end(), "mac", "MAC address")
 
 
+def may_hold_addresses(text: str) -> bool:
+    """Say whether a text of this outline may hold an address, whatever its digits are."""
+    return any(shape.search(text) for shape in (_DOTTED, _COLONS, _PAIRS, _CISCO))
+
+
 def _keeps(address: str, before: str) -> bool:
     if address.startswith(_OWN):
         return True

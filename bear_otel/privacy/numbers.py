@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from bear_otel.privacy.cards import cards_within, find_ibans
+from bear_otel.privacy.cards import cards_within, find_ibans, may_hold_ibans
 from bear_otel.privacy.findings import Finding
-from bear_otel.privacy.national_ids import SPACED, national_id
+from bear_otel.privacy.national_ids import SPACED, is_national_shape, national_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,16 +79,38 @@ def find_numbers_in(text: str) -> Iterator[Finding]:
     """Yield the same from a text alone."""
     yield from find_ibans(text)
     yield from _tokens(text)
-    for found in _GROUPS.finditer(text):
-        start, end = _trimmed(text, *found.span())
-        run = text[start:end]
-        if end - start < 8 or _NO_NUMBER.fullmatch(run):
+    for start, end in _groups(text):
+        if _NO_NUMBER.fullmatch(text, start, end):
             continue
         if end - start > 12:
             yield from cards_within(text, start, end)
-        plus = text[start - 1 : start] in ("+", "(") or text[start - 3 : start].upper() == "%2B"
-        if plus or not run.isdigit():
+        if _plus(text, start) or not text[start:end].isdigit():
             yield from _grouped(text, max(0, start - 5), min(len(text), end + 8))
+
+
+def may_hold_numbers(text: str) -> bool:
+    """Say whether a text of this outline may hold such a number, whatever its digits are."""
+    return (
+        may_hold_ibans(text)
+        or any(is_national_shape(text[start:end]) for start, end in _candidates(text))
+        or _HONG_KONG.search(text) is not None
+        or any(
+            end - start > 12 or _plus(text, start) or not text[start:end].isdigit()
+            for start, end in _groups(text)
+        )
+    )
+
+
+def _groups(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the runs of digits, in groups or not, that are long enough."""
+    for found in _GROUPS.finditer(text):
+        start, end = _trimmed(text, *found.span())
+        if end - start >= 8:
+            yield start, end
+
+
+def _plus(text: str, start: int) -> bool:
+    return text[start - 1 : start] in ("+", "(") or text[start - 3 : start].upper() == "%2B"
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -107,8 +129,8 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _tokens(text: str) -> Iterator[Finding]:
-    """Yield national numbers without blanks."""
+def _candidates(text: str) -> Iterator[tuple[int, int]]:
+    """Yield what may be a national number without blanks."""
     for found in _TOKEN.finditer(text):
         start = found.start()
         if found.end() - start > 26:
@@ -121,11 +143,15 @@ def _tokens(text: str) -> Iterator[Finding]:
             start -= letters.end()
         elif before and (before.isdigit() or before in "_./@"):
             continue
-        candidate = text[start : found.end()].rstrip("./-+")
-        end = start + len(candidate)
-        if len(candidate) > 20 or text[end : end + 1].isalnum():
-            continue
-        shape = national_id(candidate)
+        end = start + len(text[start : found.end()].rstrip("./-+"))
+        if end - start <= 20 and not text[end : end + 1].isalnum():
+            yield start, end
+
+
+def _tokens(text: str) -> Iterator[Finding]:
+    """Yield national numbers without blanks."""
+    for start, end in _candidates(text):
+        shape = national_id(text[start:end])
         if shape is None:
             continue
         if shape.weak and _OTHER_KEY.search(text[max(0, start - 24) : start]):

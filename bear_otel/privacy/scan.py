@@ -12,9 +12,10 @@ from bear_otel.privacy.emails import find_emails
 from bear_otel.privacy.encoded import decoded_runs
 from bear_otel.privacy.errors import ERROR_WORDS, find_error_values
 from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.homes import find_homes
 from bear_otel.privacy.markers import CUT, SECRET_KINDS, masked
-from bear_otel.privacy.network import find_addresses, find_addresses_in
-from bear_otel.privacy.numbers import URI_WORDS, find_numbers, find_numbers_in
+from bear_otel.privacy.network import find_addresses, find_addresses_in, may_hold_addresses
+from bear_otel.privacy.numbers import URI_WORDS, find_numbers, find_numbers_in, may_hold_numbers
 from bear_otel.privacy.prose_numbers import (
     BIRTH_WORDS,
     ID_WORDS,
@@ -51,11 +52,11 @@ from bear_otel.privacy.prose_secrets import (
 from bear_otel.privacy.source import Source, outline
 from bear_otel.privacy.sql import SQL_WORDS, find_sql
 from bear_otel.privacy.tokens import find_tokens
-from bear_otel.privacy.tracebacks import find_homes, without_modules
+from bear_otel.privacy.tracebacks import WithoutFrames
 from bear_otel.privacy.urls import PERSON_PATHS, SECRET_PATHS, find_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 
 class Detector(NamedTuple):
@@ -100,7 +101,9 @@ ALL: Final[tuple[Detector, ...]] = (
     Detector(find_sql, words=SQL_WORDS),
     Detector(find_error_values, (")=(",), ERROR_WORDS),
     Detector(
-        find_flags, (" -", "'-", '"-', "auth", "pass", "identified", "--", " /p", "vault", "lftp")
+        find_flags,
+        (" -", "'-", '"-', "--", "auth", "pass", " /p"),
+        frozenset(("identified", "vault", "lftp")),
     ),
     Detector(find_store_commands, ('] "',), STORE_WORDS),
     Detector(find_secrets_in_prose, words=SECRET_WORDS),
@@ -115,7 +118,7 @@ ALL: Final[tuple[Detector, ...]] = (
     Detector(find_streets, STREET_STEMS, STREET_WORDS),
     Detector(find_users_in_logs, (" - ", " : ")),
     Detector(find_places, words=GEO_WORDS),
-    Detector(find_map_places, tuple(f"@{digit}" for digit in "-0123456789")),
+    Detector(find_map_places, ("@",)),
     Detector(find_degrees, ("°",)),
 )
 _VOCABULARY: Final = frozenset().union(
@@ -127,26 +130,32 @@ _VOCABULARY: Final = frozenset().union(
 )
 
 
-def read(text: str) -> Source:
+def read(text: str, code: Sequence[tuple[int, int]] = ()) -> Source:
     """Return a text in the forms that detectors read."""
-    return Source(text, _VOCABULARY, STEMS)
+    return Source(text, _VOCABULARY, STEMS, code)
 
 
 def find_all(text: str, detectors: tuple[Detector, ...] = ALL) -> list[Finding]:
     """Return what must not leave a text, in any order; findings may overlap."""
-    text = without_modules(masked(text))
+    shortened = WithoutFrames(masked(text))
+    text = shortened.text
     skeleton = outline(text) if detectors is ALL else None
-    if skeleton is not None and _HARMLESS.get(skeleton):
-        return [*find_numbers_in(text), *find_addresses_in(text)]
-    source = read(text)
-    found = _find(source, detectors)
+    numbered = _HARMLESS.get(skeleton) if skeleton is not None else None
+    if numbered is not None:
+        found = [*find_numbers_in(text), *find_addresses_in(text)] if numbered else []
+        return shortened.restore(found)
+    source = read(text, shortened.code)
+    found = shortened.restore(_find(source, detectors))
+    if detectors is ALL:
+        shortened.learn(found)
     if skeleton is not None and not found and not source.words & _TELLING and not has_pairs(text):
-        _HARMLESS.put(skeleton, True)
+        _HARMLESS.put(skeleton, may_hold_numbers(skeleton) or may_hold_addresses(skeleton))
     return found
 
 
 # Log lines come from templates. Where nothing was found, and no key or word asks what the digits
-# are, another line with the same outline can differ in its numbers only: these are looked at again.
+# are, another line with the same outline can differ in its numbers only: these are looked at again
+# if their shapes allow it, which the value says.
 _TELLING: Final = SECRET_WORDS | RANDOM_WORDS | CODE_WORDS | BIRTH_WORDS | SQL_WORDS
 _HARMLESS: Final[BoundedCache[str, bool]] = BoundedCache(1024)
 
@@ -173,7 +182,7 @@ def _find_encoded(source: Source, known: list[Finding]) -> list[Finding]:
     A secret counts even where something personal was found: that alone may be allowed to leave.
     """
     found: list[Finding] = []
-    for start, end, decoded in decoded_runs(source.text):
+    for start, end, decoded in decoded_runs(source):
         overlapping = {one.kind for one in known if one.start < end and one.end > start}
         if overlapping & SECRET_KINDS:
             continue

@@ -6,13 +6,20 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # Everything that is no letter separates words; so do the quotes and signs of other scripts.
 _SEPARATORS: Final = {
     **{code: " " for code in range(128) if not chr(code).isalpha()},
     **dict.fromkeys(map(ord, "\uff1a\uff1d“”\u2018\u2019«»„、。\uff0c\uff08\uff09「」\u00a0"), " "),
 }
+# With a digit or a capital in it.
+_RUN = re.compile(r"[A-Za-z0-9_-]{12,}")
+_MIXED = re.compile(r"[0-9A-Z]")
+# `create_async_engine_2`, `IntegrityError`: random letters hardly make one.
+_NAME = re.compile(
+    r"_{0,2}[A-Z]?[a-z]{3,}(?:[_-]{1,2}[A-Z]?[a-z]{2,}|[A-Z][a-z]{2,}|_\d{1,2})*_{0,2}"
+)
 
 
 class Source:
@@ -22,19 +29,41 @@ class Source:
         text: The text.
         vocabulary: The words that detectors wait for.
         stems: Words of scripts without spaces, which stand inside longer runs.
+        code: Where source lines stand in the text.
     """
 
-    __slots__ = ("lower", "text", "words")
+    __slots__ = ("_random_runs", "code", "lower", "text", "words")
 
-    def __init__(self, text: str, vocabulary: frozenset[str], stems: frozenset[str]) -> None:
+    def __init__(
+        self,
+        text: str,
+        vocabulary: frozenset[str],
+        stems: frozenset[str],
+        code: Sequence[tuple[int, int]] = (),
+    ) -> None:
         lower = text.lower()
         if len(lower) != len(text):  # a few letters change length; offsets must fit the text
             lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+        self._random_runs: list[tuple[int, int]] | None = None
         self.text = text
+        self.code = code
         self.lower = lower
         self.words = vocabulary.intersection(lower.translate(_SEPARATORS).split())
         if not text.isascii():
             self.words |= {stem for stem in stems if stem in lower}
+
+    @property
+    def random_runs(self) -> list[tuple[int, int]]:
+        """Where runs of letters and digits stand that are no words, as every credential has one."""
+        if self._random_runs is None:
+            self._random_runs = [
+                found.span()
+                for found in _RUN.finditer(self.text)
+                if _MIXED.search(run := found.group())
+                and not (len(run) == 36 and run[8] == "-")  # a UUID
+                and _NAME.fullmatch(run) is None
+            ]
+        return self._random_runs
 
     def places(self, words: frozenset[str]) -> Iterator[int]:
         """Yield the offsets at which any of the words stands."""
@@ -86,9 +115,9 @@ class Phrases:
         return compiled
 
 
-# UUIDs, trace and span ids.
+# UUIDs, trace and span ids. Digits alone may be a card, two letters before them an account.
 _ID = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"(?=..[0-9-]{0,30}[a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|[0-9a-f]{8}(?:[0-9a-f]{16})?)(?!\w)"
 )
 _DIGITS: Final = str.maketrans("123456789", "000000000")

@@ -3,59 +3,98 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from bear_otel.privacy.findings import Finding
+from bear_otel.privacy.cache import BoundedCache
 from bear_otel.privacy.markers import FILLER
-from bear_otel.privacy.shapes import SERVICE_USERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-    from bear_otel.privacy.source import Source
+    from bear_otel.privacy.findings import Finding
 
-# A Python frame and the source lines below it, up to the next frame or an unindented line.
+# A Python frame and the source lines below it, up to the next frame or an unindented line; with the
+# words above the first one.
 _FRAME = re.compile(
-    r'^[ \t|+-]*File "[^"\n]{1,1024}", line \d+[^\n]*\n((?:[ \t'
+    r"^(?:[ \t|+-]*(?:Exception Group )?Traceback \(most recent call last\):\n)?"
+    r'[ \t|+-]*File "([^"\n]{1,1024})", line \d+([^\n]*\n)((?:[ \t'
     r'|]{4,}(?!File ")[^\n]*(?:\n|\Z)){0,12})',
     re.MULTILINE,
 )
-_HOME = re.compile(
-    r"(?:(?<![\w.-])(?:/(?:mnt|export|data|nfs|var|net))?/(?:home|Users)/"
-    r"|\b[A-Za-z]:(?:\\{1,2}|/)(?:Users|Documents and Settings)(?:\\{1,2}|/))"
-    r"([^/\\\s\"':;,<>|)\]]{1,64}(?: [A-Z][\w.-]{1,32}(?=[\\/]))?)"
-)
-
-
 # The path of a module that is installed somewhere: words and versions, nothing else.
-_MODULE = re.compile(
-    r'(?<=File ")/(?!home/|Users/)(?:[a-z0-9_.-]{1,32}/){0,16}[\w.-]{1,48}\.py(?=", line )'
-)
+_MODULE = re.compile(r"/(?!home/|Users/)(?:[a-z0-9_.-]{1,32}/){0,16}[\w.-]{1,48}\.py")
+_LONGEST_FRAME: Final = 512
+# Path, function and code of frames in which nothing was found. The number of the line makes no
+# difference, and a frame is code: what surrounds it makes none either.
+_HARMLESS: Final[BoundedCache[tuple[str, ...], bool]] = BoundedCache(1024)
 
 
-def without_modules(text: str) -> str:
-    """Return the text with the paths of modules filled over: they are most of a stack trace."""
-    if 'File "' not in text:
-        return text
-    return _MODULE.sub(lambda found: FILLER * len(found.group()), text)
+class WithoutFrames:
+    """A text without the frames that are known to be harmless, nor the places of the others.
 
+    They are most of a stack trace. One filler stands for each stretch that was left out.
 
-def code_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """Return where the source lines of Python stack traces stand."""
-    if 'File "' not in text:
-        return ()
-    return tuple(found.span(1) for found in _FRAME.finditer(text) if found[1])
+    Args:
+        whole: The whole text.
 
+    Attributes:
+        text: What is left to search.
+        code: Where source lines stand in it.
+    """
 
-def find_homes(source: Source) -> Iterator[Finding]:
-    """Yield the user names in paths to home directories; names of services stay."""
-    text = source.text
-    for found in _HOME.finditer(text):
-        name = found[1].lower()
-        if (
-            name in SERVICE_USERS
-            or name in ("shared", "all users", "app", "linuxbrew")
-            or name[0] in "{<$%*["
-        ):
-            continue
-        yield Finding(found.start(1), found.end(1), "user", "home directory")
+    __slots__ = ("_cuts", "_unknown", "code", "text")
+
+    def __init__(self, whole: str) -> None:
+        self.text = whole
+        self.code: list[tuple[int, int]] = []
+        # Where the text goes on behind a filler, and how far ahead the whole text is there.
+        self._cuts: list[tuple[int, int]] = []
+        self._unknown: list[tuple[int, int, tuple[str, ...]]] = []
+        if 'File "' in whole:
+            self._read(whole)
+
+    def _read(self, whole: str) -> None:
+        parts: list[str] = []
+        position = ahead = 0
+        for frame in _FRAME.finditer(whole):
+            key = frame.groups()
+            start, end = frame.span()
+            harmless = _HARMLESS.get(key)
+            if harmless:
+                end -= whole[end - 1] == "\n"
+            elif end - start <= _LONGEST_FRAME:
+                self._unknown.append((start, end, key))
+            if harmless or _MODULE.fullmatch(key[0]):
+                parts += whole[position:start], FILLER
+                position = end if harmless else frame.start(2)
+                ahead += position - start - 1
+                self._cuts.append((position - ahead, ahead))
+            if not harmless and key[2]:
+                self.code.append((frame.start(3) - ahead, frame.end(3) - ahead))
+        parts.append(whole[position:])
+        self.text = "".join(parts)
+
+    def restore(self, found: Iterable[Finding]) -> list[Finding]:
+        """Return findings of the short text as findings of the whole text."""
+        if not self._cuts:
+            return list(found)
+        return [
+            one._replace(start=self._whole(one.start), end=self._whole(one.end)) for one in found
+        ]
+
+    def learn(self, found: list[Finding]) -> None:
+        """Remember the frames without a finding, after all detectors have seen them."""
+        for start, end, key in self._unknown:
+            for one in found:
+                if one.start < end and one.end > start:
+                    break
+            else:
+                _HARMLESS.put(key, value=True)
+
+    def _whole(self, offset: int) -> int:
+        ahead = 0
+        for behind, further in self._cuts:
+            if behind > offset:
+                break
+            ahead = further
+        return offset + ahead

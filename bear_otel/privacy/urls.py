@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.findings import Finding
-from bear_otel.privacy.keys import classify_words, split_words
+from bear_otel.privacy.keys import classify_name
 from bear_otel.privacy.markers import is_filled
 from bear_otel.privacy.shapes import SERVICE_USERS, digit_count, is_placeholder, looks_random
 from bear_otel.privacy.source import alternatives, first_words, word_set
@@ -223,7 +223,7 @@ def _query(text: str, start: int, end: int) -> Iterator[Finding]:
         key, value = pair[1], pair[2]
         if not value or is_filled(value) or is_placeholder(value):
             continue
-        hit = classify_words(split_words(key))
+        hit = classify_name(key)
         certain = hit is not None and hit[0] in ("secret", "personal")
         if not certain and key.lower() in _ALLOWED and _harmless(value):
             continue
