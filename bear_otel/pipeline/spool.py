@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 # How often to look for what other processes have left.
 _LOOK_SECONDS: Final = 60.0
 _SWEEP_SECONDS: Final = 3600.0
-# A process that fills the folder sees what others put in after this part of the cap.
-_BLIND_SHARE: Final = 64
+# A process that fills the folder looks at what others have put in after this part of the cap, and
+# each may exceed the cap by as much. A look reads all files: about so many for each one written.
+_BLIND_SHARE: Final = 256
 
 _Reason = Literal["spool_full", "expired", "corrupt"]
 

@@ -251,7 +251,7 @@ def test_what_is_refused_for_good_is_dropped_from_the_disk_too(tmp_path: Path) -
         with running(server.url, tmp_path, losses) as put:
             put("malformed")
             wait_for(lambda: losses.counts() == {("traces", "rejected"): 1})
-            assert count_files(tmp_path) == 0
+            wait_for(lambda: count_files(tmp_path) == 0)
             put("fine")
             wait_for(lambda: "fine" in get_names(server))
         assert get_names(server) == ["malformed", "malformed", "fine"]
