@@ -7,9 +7,7 @@ import pytest
 from bear_otel.privacy import Scrubber
 
 _HEADER = "Traceback (most recent call last):\n"
-_FRAME = (
-    '  File "/app/site-packages/starlette/routing.py", line {line}, in {name}\n    {code}\n'
-)
+_FRAME = '  File "/app/site-packages/starlette/routing.py", line {line}, in {name}\n    {code}\n'
 
 
 def _trace(*codes: str, line: int = 1, message: str = "ValueError: not open") -> str:
