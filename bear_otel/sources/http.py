@@ -79,18 +79,23 @@ def watch_requests() -> None:
 
 
 def _wrap_call(applications: Any) -> None:
-    async def call(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
-        scope, receive, send = _bind_asgi(*args, **kwargs)
-        if scope["type"] == "lifespan":
-            await wrapped(scope, receive, send)
-            return
-        token = CURRENT_REQUEST.set(scope)
-        try:
-            await wrapped(scope, receive, send)
-        finally:
-            CURRENT_REQUEST.reset(token)
+    # Not a coroutine function itself: servers call an application without arguments, to see
+    # whether it is a factory, and expect a TypeError at once.
+    def call(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        return _serve(wrapped, *_bind_asgi(*args, **kwargs))
 
     wrap_function_wrapper(applications, "Starlette.__call__", call)
+
+
+async def _serve(application: Any, scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await application(scope, receive, send)
+        return
+    token = CURRENT_REQUEST.set(scope)
+    try:
+        await application(scope, receive, send)
+    finally:
+        CURRENT_REQUEST.reset(token)
 
 
 def _wrap_lifespan(routing: Any, *, started: Callable[[], object]) -> None:

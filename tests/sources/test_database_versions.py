@@ -32,6 +32,7 @@ def test_every_sqlalchemy_passes_the_same_tests(version: str) -> None:
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
     # 1.4 warns of everything that 2.0 changes.
     environment = {**os.environ, "SQLALCHEMY_SILENCE_UBER_WARNING": "1"}
+    environment.pop("PYTEST_ADDOPTS", None)  # meant for plugins that are not installed there
     result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

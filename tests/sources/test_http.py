@@ -18,8 +18,9 @@ from fastapi import FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
+from starlette.applications import Starlette
 
-from bear_otel.sources.http import create_exclusion, measures_itself
+from bear_otel.sources.http import create_exclusion, measures_itself, watch_requests
 from bear_otel.testing import Captured, capture
 
 CHUNKS = 200
@@ -230,3 +231,13 @@ def test_exclusion_works_as_in_opentelemetry(
     """Regular expressions, found anywhere in the path."""
     exclude = create_exclusion(patterns)
     assert (bool(exclude(path)) if exclude else None) is excluded
+
+
+def test_a_server_does_not_take_an_application_for_a_factory() -> None:
+    """It calls what it has got without arguments, and takes an answer for the application."""
+    watch_requests()
+    with pytest.raises(TypeError, match="argument"):
+        Starlette()()  # pyright: ignore[reportCallIssue] - as uvicorn does
+    config = uvicorn.Config(Starlette())
+    config.load()
+    assert config.interface == "asgi3"
