@@ -104,9 +104,10 @@ class Running:
         if self._closed.is_set():
             return
         self._closed.set()
-        for provider in (self.providers.tracer, self.providers.meter, self.providers.logger):
+        providers = self.providers
+        for close in (providers.tracer.shutdown, providers.meter.close, providers.logger.shutdown):
             # What is left has had its chance; a provider that waits again must not hold the exit.
-            end = threading.Thread(target=provider.shutdown, daemon=True)
+            end = threading.Thread(target=close, daemon=True)
             try:
                 end.start()
             except RuntimeError:  # some versions of CPython start no thread at the very end

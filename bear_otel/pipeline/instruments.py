@@ -27,44 +27,9 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.metrics import CallbackT
 
-    from bear_otel.privacy import Scrubber
+    from bear_otel.pipeline.series import AttributeCache
 
     Observe = Callable[[CallbackOptions], Iterable[Observation]]
-
-# Attribute sets of metrics are few by design; the limit guards against those that are not.
-_MAX_CACHED = 4096
-
-
-class AttributeCache:
-    """The clean copy of an attribute set, remembered: about half a microsecond a record."""
-
-    def __init__(self, scrubber: Scrubber) -> None:
-        self._scrubber = scrubber
-        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
-
-    def __call__(self, attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """Return the clean copy, the same one for the same attributes; never raises."""
-        if not attributes:
-            return None
-        try:
-            # 1 and True are the same key here, as they are to the SDK's own aggregation.
-            key = tuple(attributes.items())
-            clean = self._known.get(key)
-        except (TypeError, AttributeError):  # a list as value; not a mapping at all
-            return self._scrub(attributes)
-        if clean is None:
-            clean = self._scrub(attributes)
-            if len(self._known) >= _MAX_CACHED:
-                self._known.clear()
-            self._known[key] = clean
-        return clean
-
-    def _scrub(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            return self._scrubber.scrub_attributes(attributes, door="metric.attribute")
-        except Exception:  # noqa: BLE001 - fail closed, also on a bug of the scrubber
-            self._scrubber.errors += 1
-            return {}
 
 
 class Proxy:
@@ -80,6 +45,7 @@ class Proxy:
 
     def expire(self, renew: Callable[[], None]) -> None:
         """Wait for the provider of a forked child, which the first use makes."""
+        self._clean.begin_anew()
         self._inner = _Expired(self, renew)
 
     def attach(self, meter: Meter) -> None:

@@ -28,7 +28,6 @@ from typing_extensions import override
 from bear_otel.pipeline import seams
 from bear_otel.pipeline.forking import reset_in_child
 from bear_otel.pipeline.instruments import (
-    AttributeCache,
     CleanCounter,
     CleanGauge,
     CleanHistogram,
@@ -40,6 +39,7 @@ from bear_otel.pipeline.instruments import (
     wrap_callback,
 )
 from bear_otel.pipeline.losses import logger
+from bear_otel.pipeline.series import AttributeCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,8 +72,8 @@ class ScrubbingMeterProvider(MeterProvider):
         self._inner = create_inner()
         self._outdated = False
         self._renewing = threading.RLock()
-        self._clean = AttributeCache(scrubber)
         self._scrubber = scrubber
+        self._clean_scope = self.create_cache("of a scope")
         self._meters: dict[tuple[Any, ...], _CleanMeter] = {}
         # After the SDK's own handlers, which were registered when its provider was made.
         reset_in_child(self._expire)
@@ -90,7 +90,7 @@ class ScrubbingMeterProvider(MeterProvider):
             self.clean_text(name, "scope"),
             self.clean_text(version, "scope"),
             self.clean_text(schema_url, "scope"),
-            self._clean(attributes),
+            self._clean_scope(attributes),
         )
         key = (*arguments[:3], repr(arguments[3]))
         meter = self._meters.get(key)
@@ -115,6 +115,15 @@ class ScrubbingMeterProvider(MeterProvider):
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """End the provider that aggregates."""
         self.inner.shutdown(timeout_millis)
+
+    def close(self) -> None:
+        """End the provider after a flush, which has told everything.
+
+        A periodic reader collects once more when it ends, so that sums would be sent twice, or
+        not, as the threads run.
+        """
+        seams.silence_readers(self._inner)
+        self.shutdown()
 
     def _expire(self) -> None:
         """Let the first use, or else a thread, make the provider of a child.
@@ -152,10 +161,9 @@ class ScrubbingMeterProvider(MeterProvider):
         threading.Thread(target=_end_quietly, args=(parents,), daemon=True).start()
 
     # Read by the proxies below.
-    @property
-    def clean(self) -> AttributeCache:
-        """The clean copy of an attribute set."""
-        return self._clean
+    def create_cache(self, metric: str) -> AttributeCache:
+        """Return what cleans the attributes of one metric."""
+        return AttributeCache(self._scrubber, metric)
 
     def clean_text(self, text: str | None, door: str) -> str | None:
         """Return a name or description as it may leave; never raises."""
@@ -215,7 +223,7 @@ class _CleanMeter(Meter):
         unit: str = "",
         description: str = "",
     ) -> ObservableCounter:
-        extra = self._wrap(callbacks)
+        extra = {"callbacks": callbacks or ()}
         kind = CleanObservableCounter
         return self._create(kind, "create_observable_counter", name, unit, description, **extra)
 
@@ -226,7 +234,7 @@ class _CleanMeter(Meter):
         unit: str = "",
         description: str = "",
     ) -> ObservableUpDownCounter:
-        extra = self._wrap(callbacks)
+        extra = {"callbacks": callbacks or ()}
         kind = CleanObservableUpDownCounter
         method = "create_observable_up_down_counter"
         return self._create(kind, method, name, unit, description, **extra)
@@ -238,7 +246,7 @@ class _CleanMeter(Meter):
         unit: str = "",
         description: str = "",
     ) -> ObservableGauge:
-        extra = self._wrap(callbacks)
+        extra = {"callbacks": callbacks or ()}
         kind = CleanObservableGauge
         return self._create(kind, "create_observable_gauge", name, unit, description, **extra)
 
@@ -260,13 +268,12 @@ class _CleanMeter(Meter):
         key = (method, *arguments.values()) if "callbacks" not in extra else object()
         instrument = self._instruments.get(key)
         if instrument is None:
-            instrument = proxy(method, arguments, self._inner, self._provider.clean)
+            cache = self._provider.create_cache(arguments["name"])
+            if "callbacks" in extra:
+                arguments["callbacks"] = [wrap_callback(each, cache) for each in extra["callbacks"]]
+            instrument = proxy(method, arguments, self._inner, cache)
             self._instruments[key] = instrument
         return instrument
-
-    def _wrap(self, callbacks: Sequence[CallbackT] | None) -> dict[str, Any]:
-        clean = self._provider.clean
-        return {"callbacks": [wrap_callback(callback, clean) for callback in callbacks or ()]}
 
 
 def _end_quietly(provider: SdkMeterProvider) -> None:

@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from bear_otel.pipeline.losses import logger
+from bear_otel.pipeline.series import MAX_SERIES, OVERFLOW, identify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opentelemetry.context import Context
-
-# The SDK's own limit for an instrument, and where it puts what is beyond.
-# https://opentelemetry.io/docs/specs/otel/metrics/sdk/#cardinality-limits
-_MAX_SERIES = 2000
-_OVERFLOW = {"otel.metric.overflow": True}
 
 
 class Sums:
@@ -49,7 +45,7 @@ class Sums:
         if not math.isfinite(amount):
             logger.warning("%s: an amount that is not finite was ignored", self._name)
             return
-        key = _identify(attributes) if attributes else None
+        key = identify(attributes) if attributes else None
         with self._lock:
             found = self._sums.get(key)
             if found is None:
@@ -62,14 +58,6 @@ class Sums:
             return [Observation(total, attributes) for total, attributes in self._sums.values()]
 
     def _begin(self, key: object, attributes: Mapping[str, Any] | None) -> list[Any]:
-        if len(self._sums) >= _MAX_SERIES:
-            return self._sums.setdefault("overflow", [0, _OVERFLOW])
+        if len(self._sums) >= MAX_SERIES:
+            return self._sums.setdefault("overflow", [0, OVERFLOW])
         return self._sums.setdefault(key, [0, attributes])
-
-
-def _identify(attributes: Mapping[str, Any]) -> object:
-    """Return the same for the same attributes in any order."""
-    try:
-        return frozenset(attributes.items())
-    except TypeError:  # a list as value
-        return repr(sorted(attributes.items()))

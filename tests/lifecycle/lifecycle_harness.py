@@ -73,6 +73,8 @@ class Sink:
         self.logs: list[Any] = []
         # `service.instance.id` of who has sent a signal.
         self.instances: dict[str, set[str]] = {"traces": set(), "metrics": set(), "logs": set()}
+        # How often each process has sent its metrics.
+        self.collections: Counter[str] = Counter()
         self._points: dict[tuple[str, str, str], tuple[int, float, dict[str, str]]] = {}
         self._receiver = Receiver(
             on_traces=self._add_traces, on_metrics=self._add_metrics, on_logs=self._add_logs
@@ -131,6 +133,7 @@ class Sink:
         for part in request.resource_metrics:
             instance = _attributes(part.resource)["service.instance.id"]
             self.instances["metrics"].add(instance)
+            self.collections[instance] += 1
             for metric in (each for scope in part.scope_metrics for each in scope.metrics):
                 data = getattr(metric, metric.WhichOneof("data"))
                 for point in data.data_points:

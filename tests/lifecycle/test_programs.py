@@ -88,3 +88,13 @@ def test_a_program_does_not_wait_for_a_dead_collector(
             program.signal(signal.SIGTERM)
         program.wait()
     assert time.monotonic() - started <= 3.0, program.stderr
+
+
+@pytest.mark.parametrize("end", ["normal", "exit", "exception"])
+def test_the_last_sums_are_sent_once(run: Callable[..., Program], sink: Sink, end: str) -> None:
+    """The reader's own last collection does not follow the flush, as the threads may run."""
+    ended = [run(f"python program.py {end}", sink.endpoint) for _ in range(5)]
+    for program in ended:
+        program.wait()
+    assert list(sink.collections.values()) == [1] * len(ended)
+    assert sink.total("program.jobs") == len(ended)
