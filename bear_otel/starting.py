@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from bear_otel import __version__, environment
 from bear_otel.configuration import MASK
 from bear_otel.pipeline import seams
-from bear_otel.pipeline.leaf_spans import create_leaf_tracer
 from bear_otel.privacy import Pseudonymizer
 from bear_otel.scrubbing import forget_keys, load_keys
 from bear_otel.self_metrics import measure_ourselves
@@ -136,7 +135,7 @@ def _start_sqlalchemy(running: Running, settings: Settings) -> str | None:
         return str(scrubber.scrub_attributes(attributes, door="span.attribute")["db.query.text"])
 
     undo = watch_database(
-        create_leaf_tracer(running.providers.tracer, f"{_SCOPE}.sqlalchemy", __version__),
+        running.providers.tracer.get_tracer(f"{_SCOPE}.sqlalchemy", __version__),
         _get_meter(running, ".sqlalchemy"),
         running.providers.logger.get_logger(f"{_SCOPE}.sqlalchemy", __version__),
         scrub_sql=scrub_sql,

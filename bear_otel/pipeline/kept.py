@@ -11,8 +11,9 @@ from bear_otel.pipeline.weights import find_threshold, set_threshold
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace.span import TraceState
+
+    from bear_otel.pipeline.raw_spans import RawSpan
 
 Reason = Literal["error", "slow"]
 
@@ -26,7 +27,7 @@ class Kept(NamedTuple):
         fragment: Why it was kept, where other services do not keep their part of the trace.
     """
 
-    span: ReadableSpan
+    span: RawSpan
     context: SpanContext | None = None
     fragment: Reason | None = None
 
@@ -38,7 +39,7 @@ class Verdict(NamedTuple):
     threshold: int
 
 
-def keep_spans(spans: Iterable[ReadableSpan], verdict: Verdict | None) -> Iterator[Kept]:
+def keep_spans(spans: Iterable[RawSpan], verdict: Verdict | None) -> Iterator[Kept]:
     """Yield the spans that go on, with what they shall say about their weight.
 
     Every trace with an error is kept, so each stands for itself alone, also one that the share
@@ -46,7 +47,7 @@ def keep_spans(spans: Iterable[ReadableSpan], verdict: Verdict | None) -> Iterat
     """
     known: dict[tuple[int, bool], TraceState] = {}
     for span in spans:
-        context = span.get_span_context()
+        context = span.context
         if context is None:
             continue
         sampled = context.trace_flags.sampled

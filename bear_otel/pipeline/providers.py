@@ -15,6 +15,7 @@ from bear_otel.pipeline import canary, seams
 from bear_otel.pipeline.batch_processors import BatchingLogRecordProcessor, BatchingSpanProcessor
 from bear_otel.pipeline.cleaning import Cleaner
 from bear_otel.pipeline.exporters import DEFAULT, load_exporter
+from bear_otel.pipeline.light_spans import lighten
 from bear_otel.pipeline.logs import ScrubbingLogRecordProcessor
 from bear_otel.pipeline.metrics import ScrubbingMeterProvider
 from bear_otel.pipeline.resource import CleanResource
@@ -96,6 +97,7 @@ def create_providers(
         active_span_processor=spans,  # pyright: ignore[reportArgumentType] - duck typed
         **components,
     )
+    lighten(tracer, spans)
     canary.check_spans(tracer, spans)
     if sampling is not None:
         spans.tail = sampling.tail
@@ -167,9 +169,11 @@ def create_file_providers(
 
     spans = ScrubbingSpanProcessor(cleaner)
     senders = seams.replace_span_processor(tracer, spans)
-    canary.check_spans(tracer, spans)
     if sampling is not None:
         tracer.sampler = sampling.sampler
+    lighten(tracer, spans)
+    canary.check_spans(tracer, spans)
+    if sampling is not None:
         spans.tail = sampling.tail
     spans.add_span_processor(senders)
 

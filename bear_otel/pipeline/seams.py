@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from opentelemetry.instrumentation.distro import BaseDistro
     from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanProcessor, Tracer
+    from opentelemetry.sdk.trace import Span, SpanLimits, SpanProcessor, Tracer
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import Status
 
 # Context key under which instrumentations and log handlers stay silent. The public helper
 # `suppress_instrumentation` sets it, but nothing public reads the current value cheaply.
@@ -133,6 +135,21 @@ def makes_plain_spans(tracer: Tracer, attributes: int) -> bool:
         and limits.max_span_attribute_length is None
         and (most is None or most >= attributes)
     )
+
+
+def read_tracer(tracer: Tracer) -> tuple[InstrumentationScope, SpanLimits]:
+    """Return what a tracer gives its spans and tells nobody else."""
+    return tracer._instrumentation_scope, tracer._span_limits
+
+
+def date_span(span: Span, status: Status, start_time: int, end_time: int | None) -> None:
+    """Let a span have begun before it was made, and perhaps have ended.
+
+    `Span.start()` tells the processor, and one cannot end without.
+    """
+    span._status = status
+    span._start_time = start_time
+    span._end_time = end_time  # pyright: ignore[reportAttributeAccessIssue] - None at first
 
 
 def load_instrumentors(distro: BaseDistro) -> None:

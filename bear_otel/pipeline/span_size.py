@@ -7,7 +7,7 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
+    from bear_otel.pipeline.raw_spans import RawSpan
 
 # What the SDK makes for a span, an event and an attribute, but for its value; measured.
 _SPAN_BYTES = 2700
@@ -17,7 +17,7 @@ _ENTRY_BYTES = 80
 _SCALARS = frozenset({str, int, float, bool})
 
 
-def estimate_bytes(span: ReadableSpan) -> int:
+def estimate_bytes(span: RawSpan) -> int:
     """Return about how many bytes a span holds."""
     size = _SPAN_BYTES + _measure(span.attributes)
     for event in span.events:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
@@ -10,44 +10,20 @@ from opentelemetry.trace import Link, Status
 from typing_extensions import override
 
 from bear_otel.pipeline.cleaning import Cleaner, Isolation, strip_trace_state
+from bear_otel.pipeline.raw_spans import RawSpan, read_span
 from bear_otel.pipeline.resource import CleanResource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from opentelemetry.context import Context
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import SpanContext, SpanKind
+    from opentelemetry.trace import SpanContext
 
     from bear_otel.pipeline.tail import Kept, Tail
     from bear_otel.privacy import Scrubber
 
 _FAILED = "[REDACTED:error]"
 _FRAGMENT = "bear.sampling.fragment"
-
-
-class _Raw(NamedTuple):
-    """What a span has recorded, without the span.
-
-    A span waits for seconds to be exported, and the SDK keeps a lock, a list or a proxy for each
-    part of it. The garbage collector goes through all of them, again and again: of what a request
-    cost, a sixth. Here are two objects, of which it forgets one.
-    """
-
-    name: str
-    parent: SpanContext | None
-    resource: Resource
-    attributes: dict[str, Any]
-    events: Sequence[Event]
-    links: Sequence[Link]
-    kind: SpanKind
-    status: Status
-    start_time: int | None
-    end_time: int | None
-    scope: InstrumentationScope | None
-    dropped_attributes: int
-    dropped_events: int
-    dropped_links: int
 
 
 class CleanSpan(ReadableSpan):
@@ -67,13 +43,13 @@ class CleanSpan(ReadableSpan):
 
     def __init__(
         self,
-        raw: ReadableSpan,
+        raw: RawSpan,
         cleaner: Cleaner,
         context: SpanContext | None = None,
         fragment: str | None = None,
     ) -> None:
         # Not super().__init__(): that is what `__getattr__` does later.
-        self._bear_raw = _read(raw)
+        self._bear_raw = raw
         self._bear_cleaner = cleaner
         self._bear_context = cleaner.clean_context(context or raw.context)
         self._bear_fragment = fragment
@@ -169,11 +145,12 @@ class ScrubbingSpanProcessor(SpanProcessor):
             self._isolation.call(processor, processor.on_start, span, parent_context)
 
     @override
-    def on_end(self, span: ReadableSpan) -> None:
+    def on_end(self, span: ReadableSpan | RawSpan) -> None:
+        raw = span if isinstance(span, RawSpan) else read_span(span)
         if self.tail is None:
-            self._fan_out(CleanSpan(span, self._cleaner))
+            self._fan_out(CleanSpan(raw, self._cleaner))
         else:
-            self._hand_out(self.tail.end(span))
+            self._hand_out(self.tail.end(raw))
 
     def expire(self) -> None:
         """Let go of traces that the tail has held for too long."""
@@ -209,28 +186,7 @@ class ScrubbingSpanProcessor(SpanProcessor):
             self._isolation.call(processor, processor.on_end, clean)
 
 
-def _read(span: ReadableSpan) -> _Raw:
-    attributes = span.attributes
-    return _Raw(
-        span.name,
-        span.parent,
-        span.resource,
-        # The SDK's own mapping takes a Python call for each key; its copy is a dict.
-        {} if attributes is None else attributes.copy(),  # pyright: ignore[reportAttributeAccessIssue] - a proxy
-        span.events,
-        span.links,
-        span.kind,
-        span.status,
-        span.start_time,
-        span.end_time,
-        span.instrumentation_scope,
-        span.dropped_attributes,
-        span.dropped_events,
-        span.dropped_links,
-    )
-
-
-def _scrub_span(raw: _Raw, cleaner: Cleaner) -> dict[str, Any]:
+def _scrub_span(raw: RawSpan, cleaner: Cleaner) -> dict[str, Any]:
     scrubber = cleaner.scrubber
     status = raw.status
     if status.description:
@@ -279,7 +235,7 @@ class _CleanLink(Link):
         return self._bear_dropped
 
 
-def _keep_skeleton(raw: _Raw) -> dict[str, Any]:
+def _keep_skeleton(raw: RawSpan) -> dict[str, Any]:
     """Return what holds no text: ids, times and kind, so that the trace keeps its shape."""
     return {
         "name": _FAILED,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     from bear_otel.pipeline.kept import Kept
+    from bear_otel.pipeline.raw_spans import RawSpan
 
 Outcome = Literal["share", "error", "slow", "dropped"]
 Limit = Literal["traces", "spans", "bytes", "age"]
@@ -77,7 +78,7 @@ class _Trace:
         self.opened = opened
         # Spans that have no parent in this process and have not ended, by id.
         self.roots: set[int] = set()
-        self.spans: list[ReadableSpan] = []
+        self.spans: list[RawSpan] = []
         # How many of them have been weighed, and what they weigh.
         self.weighed = self.size = 0
         self.failed = self.slow = self.sampled = False
@@ -137,7 +138,7 @@ class Tail:
 
     def start(self, span: ReadableSpan) -> Iterable[Kept]:
         """Note that a span has started; return what leaves because of that."""
-        if not _is_root(span) or (context := span.get_span_context()) is None:
+        if not _is_root(span) or (context := span.context) is None:
             return ()
         with self._lock:
             trace = self._traces.get(context.trace_id)
@@ -149,9 +150,9 @@ class Tail:
                 return self._evict()
         return ()
 
-    def end(self, span: ReadableSpan) -> Iterable[Kept]:
+    def end(self, span: RawSpan) -> Iterable[Kept]:
         """Take a span that has ended; return what leaves because of that, oldest first."""
-        context = span.get_span_context()
+        context = span.context
         if context is None:
             return ()
         with self._lock:
@@ -251,7 +252,7 @@ class Tail:
             self._verdicts[trace_id] = verdict
         return [] if outcome == "dropped" else list(keep_spans(trace.spans, verdict))
 
-    def _judge_late(self, span: ReadableSpan, context: SpanContext) -> Iterable[Kept]:
+    def _judge_late(self, span: RawSpan, context: SpanContext) -> Iterable[Kept]:
         trace = _Trace(context, 0.0)
         trace.spans.append(span)
         trace.failed = _has_failed(span)
@@ -271,7 +272,7 @@ class Tail:
         # The same trace was here before.
         return self._verdicts.get(trace_id)
 
-    def _is_slow(self, root: ReadableSpan) -> bool:
+    def _is_slow(self, root: RawSpan) -> bool:
         return (root.end_time or 0) - (root.start_time or 0) >= self._slow_seconds * 1e9
 
 
@@ -285,9 +286,9 @@ def _describe(trace: _Trace, outcome: Outcome, moment: Moment | None) -> Decisio
     return Decision(trace.context.trace_id, outcome, len(trace.spans), trace.failed, moment)
 
 
-def _is_root(span: ReadableSpan) -> bool:
+def _is_root(span: ReadableSpan | RawSpan) -> bool:
     return span.parent is None or span.parent.is_remote
 
 
-def _has_failed(span: ReadableSpan) -> bool:
+def _has_failed(span: RawSpan) -> bool:
     return span.status.status_code is StatusCode.ERROR
