@@ -48,7 +48,7 @@ class ErrorGroups:
 
     def add(self, error: BaseException, *, handled: bool) -> None:
         """Count an exception."""
-        kind, place = name_type(error), _find_place(error.__traceback__)
+        kind, place = name_type(type(error)), _find_place(error.__traceback__)
         with self._lock:
             if len(self._types) < _MOST_TYPES:
                 self._types.add(kind)
@@ -69,9 +69,11 @@ class ErrorGroups:
         return tuple(ErrorGroup(type=key[0], place=key[1], count=count) for key, count in groups)
 
 
-def name_type(error: BaseException) -> str:
-    """Return the name of the class, with its module if it is not built in."""
-    kind = type(error)
+def name_type(kind: type[BaseException]) -> str:
+    """Return the name of a class, with its module if it is not built in.
+
+    https://opentelemetry.io/docs/specs/semconv/registry/attributes/exception/
+    """
     if kind.__module__ == "builtins":
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"

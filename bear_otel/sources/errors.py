@@ -225,7 +225,7 @@ def _emit(logger: Logger, error: BaseException, occurrence: Occurrence, body: st
         event_name=catalogue.EXCEPTION.name,
         severity_number=SeverityNumber[occurrence.severity],
         severity_text=occurrence.severity,
-        body=body or f"{name_type(error)} ({occurrence.source})",
+        body=body or f"{name_type(type(error))} ({occurrence.source})",
         attributes=attributes,
         exception=error,
     )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook, wrap_function_wrapper
 
+from bear_otel.sources.asgi import bind_asgi, find_path, is_mounted
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -59,7 +61,7 @@ class HealthRoutes:
 
     def serves(self, scope: Any) -> bool:
         """Return whether a request is for a health path, and so not to be measured."""
-        path = _find_path(scope)
+        path = find_path(scope)
         return path in self._paths or (self._answers_unrouted and path in PATHS)
 
     def create_router(self, prefix: str) -> Any:
@@ -81,9 +83,9 @@ class HealthRoutes:
 
     async def not_found(self, wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
         """Answer a request that has reached the end of Starlette's routes, if it is a check."""
-        scope, receive, send = _bind_asgi(*args, **kwargs)
-        path = _find_path(scope)
-        ours = path in PATHS and scope.get("method") in ("GET", "HEAD") and not _is_mounted(scope)
+        scope, receive, send = bind_asgi(*args, **kwargs)
+        path = find_path(scope)
+        ours = path in PATHS and scope.get("method") in ("GET", "HEAD") and not is_mounted(scope)
         answer = self._answer(path, scope) if self._answers_unrouted and ours else wrapped
         return await answer(scope, receive, send)
 
@@ -151,21 +153,8 @@ def _describe(check: HealthCheck, result: CheckResult | None) -> dict[str, Any]:
     return {key: value for key, value in described.items() if value is not None}
 
 
-def _find_path(scope: Any) -> str:
-    return scope.get("path", "").removeprefix(scope.get("root_path", ""))
-
-
-def _is_mounted(scope: Any) -> bool:
-    root_path = scope.get("root_path", "")
-    return scope.get("app_root_path", root_path) != root_path
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _bind_asgi(scope: Any, receive: Any, send: Any) -> tuple[Any, Any, Any]:
-    return scope, receive, send

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook, wrap_function_wrapper
 
+from bear_otel.sources.asgi import bind_asgi
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -82,7 +84,7 @@ def _wrap_call(applications: Any) -> None:
     # Not a coroutine function itself: servers call an application without arguments, to see
     # whether it is a factory, and expect a TypeError at once.
     def call(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-        return _serve(wrapped, *_bind_asgi(*args, **kwargs))
+        return _serve(wrapped, *bind_asgi(*args, **kwargs))
 
     wrap_function_wrapper(applications, "Starlette.__call__", call)
 
@@ -100,7 +102,7 @@ async def _serve(application: Any, scope: Any, receive: Any, send: Any) -> None:
 
 def _wrap_lifespan(routing: Any, *, started: Callable[[], object]) -> None:
     async def lifespan(wrapped: Any, _: Any, args: Any, kwargs: Any) -> None:
-        scope, receive, send = _bind_asgi(*args, **kwargs)
+        scope, receive, send = bind_asgi(*args, **kwargs)
 
         async def send_and_tell(message: Any) -> None:
             await send(message)
@@ -110,10 +112,6 @@ def _wrap_lifespan(routing: Any, *, started: Callable[[], object]) -> None:
         await wrapped(scope, receive, send_and_tell)
 
     wrap_function_wrapper(routing, "Router.lifespan", lifespan)
-
-
-def _bind_asgi(scope: Any, receive: Any, send: Any) -> tuple[Any, Any, Any]:
-    return scope, receive, send
 
 
 def _wrap_init(module: Any, *, excluded: Callable[[Any], bool] | None) -> None:

@@ -15,6 +15,8 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import get_current, get_value
 from typing_extensions import override
 
+from bear_otel.sources.error_groups import name_type
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -186,7 +188,7 @@ def _collect_attributes(record: logging.LogRecord) -> Mapping[str, Any]:
     }
     if record.exc_info and record.exc_info[0] is not None:
         kind, error, trace = record.exc_info
-        attributes["exception.type"] = kind.__qualname__
+        attributes["exception.type"] = name_type(kind)
         attributes["exception.message"] = str(error)
         attributes["exception.stacktrace"] = "".join(traceback.format_exception(kind, error, trace))
     return attributes

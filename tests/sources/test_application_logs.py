@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import logging.config
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+import bear_otel
 from bear_otel.testing import Captured, capture
 
 
@@ -59,16 +61,27 @@ def test_a_record_says_what_where_and_in_which_trace(logs: Captured) -> None:
     assert (record.trace_id, record.span_id) == (context.trace_id, context.span_id)
 
 
-def test_an_exception_comes_with_its_stack(logs: Captured) -> None:
-    """By the names of the conventions."""
+@pytest.mark.parametrize(
+    ("fail", "kind", "message"),
+    [
+        (lambda: {}["missing"], "KeyError", "'missing'"),
+        (lambda: Decimal("x"), "decimal.InvalidOperation", "[<class 'decimal.ConversionSyntax'>]"),
+    ],
+    ids=["built in", "of a module"],
+)
+def test_an_exception_comes_with_its_stack(
+    logs: Captured, fail: Callable[[], object], kind: str, message: str
+) -> None:
+    """By the names of the conventions; its type as the event of a captured exception has it."""
     try:
-        {}["missing"]
-    except KeyError:
+        fail()
+    except (KeyError, InvalidOperation) as error:
+        bear_otel.capture_exception(error)
         logging.getLogger("shop").exception("failed")
-    attributes = logs.logs[0].log_record.attributes or {}
-    assert attributes["exception.type"] == "KeyError"
-    assert attributes["exception.message"] == "'missing'"
-    assert "test_application_logs.py" in str(attributes["exception.stacktrace"])
+    event, line = (log.log_record.attributes or {} for log in logs.logs)
+    assert line["exception.type"] == event["exception.type"] == kind
+    assert line["exception.message"] == message
+    assert "test_application_logs.py" in str(line["exception.stacktrace"])
 
 
 def test_info_is_exported_where_the_application_sets_no_level(
