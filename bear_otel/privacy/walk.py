@@ -30,6 +30,7 @@ _MOST_TEXT: Final = 131_072
 # So many keys tell whose record it is.
 _MOST_KEYS: Final = 256
 _MOST_ARGUMENTS: Final = 256
+_LONGEST_KEY: Final = 64
 _LARGE: Final = 10**11
 # `auth=("user", "password")`, as HTTP clients take it.
 _CREDENTIALS: Final = KeyRule("secret", "password", "key word: auth")
@@ -185,10 +186,8 @@ class Walk:
             if self._nodes < 0:
                 clean.append(CUT)
                 break
-            if pair is not None:
-                clean.append(item if place == 0 else self.value(pair, item, depth + 1))
-            else:
-                clean.append(self.value(known, item, depth + 1))
+            item_known = pair if pair is not None and place else known
+            clean.append(self.value(item_known, item, depth + 1))
         return tuple(clean) if tuple_ else clean
 
     def _without_flags(self, value: list[object]) -> list[object]:
@@ -209,7 +208,10 @@ class Walk:
         """Return what is known about the first of two, if that is a key, as in raw headers."""
         if len(value) != 2 or not isinstance(value[0], (str, bytes)):
             return None
-        known = self._scrubber.known(_as_key(value[0]))
+        key = _as_key(value[0])
+        if len(key) > _LONGEST_KEY or " " in key:
+            return None  # a sentence
+        known = self._scrubber.known(key)
         return known if known.rule.cls in ("secret", "personal", "content") else None
 
 

@@ -173,6 +173,20 @@ def test_a_body_is_cleaned_at_every_depth() -> None:
     assert body == before
 
 
+@pytest.mark.parametrize(
+    ("pair", "clean"),
+    [
+        (["authorization", "abc"], ["authorization", "[REDACTED:token]"]),
+        (["password of alice@example.com", "abc"], [f"password of {MAIL}", "abc"]),
+        (["alice@example.com/password", "abc"], [f"{MAIL}/password", "[REDACTED:password]"]),
+    ],
+    ids=["header", "sentence", "address in a key"],
+)
+def test_the_first_of_two_is_clean_also_if_it_is_a_key(pair: list[str], clean: list[str]) -> None:
+    """What tells about the second may be secret itself."""
+    assert Scrubber().scrub_value("app.list", pair, door="span.attribute") == clean
+
+
 def test_a_name_beside_personal_keys_is_a_persons() -> None:
     """`name` alone may be anything; beside an e-mail address it is a name."""
     scrubber = Scrubber()
