@@ -17,8 +17,11 @@ from opentelemetry.metrics import (
     UpDownCounter,
     _Gauge,
 )
+from opentelemetry.sdk.metrics import Counter as SdkCounter
+from opentelemetry.sdk.metrics import Histogram as SdkHistogram
 from typing_extensions import override
 
+from bear_otel.pipeline.bound import BoundInstrument
 from bear_otel.pipeline.sums import Sums
 
 if TYPE_CHECKING:
@@ -82,8 +85,23 @@ class _Expired:
         return getattr(self._proxy.inner, name)
 
 
-class CleanCounter(Proxy, Counter):
+class _BoundProxy(Proxy):
+    """An instrument whose series are found once; see `BoundInstrument`."""
+
+    _record = ""
+
+    @override
+    def attach(self, meter: Meter) -> None:
+        super().attach(meter)
+        # A provider that is switched off makes instruments that do nothing.
+        if isinstance(self._inner, SdkCounter | SdkHistogram):
+            self._inner = BoundInstrument(self._inner, self._record)
+
+
+class CleanCounter(_BoundProxy, Counter):
     """Records clean attributes."""
+
+    _record = "add"
 
     @override
     def add(
@@ -115,8 +133,10 @@ class CleanUpDownCounter(Proxy, UpDownCounter):
         self._inner.add(amount, self._clean(attributes), context)
 
 
-class CleanHistogram(Proxy, Histogram):
+class CleanHistogram(_BoundProxy, Histogram):
     """Records clean attributes."""
+
+    _record = "record"
 
     @override
     def record(

@@ -14,16 +14,21 @@ import opentelemetry.metrics._internal as metrics_internal
 import opentelemetry.sdk._configuration as sdk_configuration
 from opentelemetry import trace
 from opentelemetry._logs import get_logger_provider
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.auto_instrumentation import _load
 from opentelemetry.metrics import get_meter_provider
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics._internal._view_instrument_match import _hash_attributes
+from opentelemetry.sdk.metrics._internal.measurement import Measurement
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.trace import get_tracer_provider
 from opentelemetry.util._once import Once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from opentelemetry.instrumentation.distro import BaseDistro
     from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk.resources import Resource
@@ -150,6 +155,40 @@ def date_span(span: Span, status: Status, start_time: int, end_time: int | None)
     span._status = status
     span._start_time = start_time
     span._end_time = end_time  # pyright: ignore[reportAttributeAccessIssue] - None at first
+
+
+def read_instrument(instrument: Any) -> tuple[Callable[[], object], Callable[..., bool]]:
+    """Return what tells the readers of an instrument, and what decides about its exemplars.
+
+    The readers are another object whenever one has come or gone.
+    """
+    consumer = instrument._measurement_consumer
+    return lambda: consumer._reader_storages, consumer._sdk_config.exemplar_filter.should_sample
+
+
+def find_aggregations(
+    instrument: Any, attributes: Mapping[str, Any] | None
+) -> tuple[Callable[..., None], ...] | None:
+    """Return what adds a measurement to a series, once for each reader and view.
+
+    Returns:
+        None if that is not to be kept: a meter that is switched off, or a reader that begins anew
+        after each export.
+    """
+    if not instrument._is_enabled():
+        return None
+    checked = Measurement(0, 0, instrument, Context(), attributes).attributes or {}
+    found = []
+    for storage in instrument._measurement_consumer._reader_storages.values():
+        for match in storage._get_or_init_view_instrument_match(instrument):
+            if match._reset_on_collect:
+                return None
+            keys = match._view._attribute_keys
+            kept = {key: checked[key] for key in checked if keys is None or key in keys}
+            with match._lock:
+                series = match._get_or_create_aggregation(_hash_attributes(kept), kept)
+            found.append(series.aggregate)
+    return tuple(found)
 
 
 def load_instrumentors(distro: BaseDistro) -> None:

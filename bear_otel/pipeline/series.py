@@ -44,7 +44,7 @@ class AttributeCache:
         if not attributes:
             return None
         try:
-            # 1 and True are the same key here, as they are to the SDK's own aggregation.
+            # 1 and True are the same key, and so one series; the SDK would make two.
             key = tuple(attributes.items())
             clean = self._known.get(key)
         except (TypeError, AttributeError):  # a list as value; not a mapping at all
