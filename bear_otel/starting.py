@@ -103,6 +103,10 @@ def _start_host(running: Running, settings: Settings) -> str | None:
 
 
 def _start_fastapi(_: Running, settings: Settings, *, environ: Mapping[str, str]) -> str | None:
+    def is_ours(scope: Any) -> bool:
+        return HEALTH_ROUTES.serves(scope) or browser.BROWSER_ENDPOINT.serves(scope)
+
+    http.exclude_from_contrib(is_ours)
     installed = http.find_fastapi()
     wanted = settings.http.instrumentation
     if installed is None or wanted == "contrib":
@@ -118,8 +122,7 @@ def _start_fastapi(_: Running, settings: Settings, *, environ: Mapping[str, str]
     matches = http.create_exclusion(patterns)
 
     def is_excluded(scope: Any) -> bool:
-        ours = HEALTH_ROUTES.serves(scope) or browser.BROWSER_ENDPOINT.serves(scope)
-        return ours or bool(matches and matches(scope.get("path", "")))
+        return is_ours(scope) or bool(matches and matches(scope.get("path", "")))
 
     http.watch_fastapi(excluded=is_excluded)
     return "native"

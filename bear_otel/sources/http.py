@@ -55,6 +55,18 @@ def watch_fastapi(*, excluded: Callable[[Any], bool] | None = None) -> None:
     )
 
 
+def exclude_from_contrib(excluded: Callable[[Any], bool]) -> None:
+    """Keep requests from the contrib instrumentations of FastAPI and Starlette.
+
+    They know patterns of addresses, which cannot say what is answered by us.
+
+    Args:
+        excluded: Whether a request, an ASGI scope, is not to be measured.
+    """
+    hook = functools.partial(_wrap_contrib, excluded=excluded)
+    register_post_import_hook(hook, "opentelemetry.instrumentation.asgi")
+
+
 def create_exclusion(patterns: Sequence[str]) -> Callable[[str], bool] | None:
     """Return a test for paths, from the regular expressions of `OTEL_PYTHON_EXCLUDED_URLS`."""
     if not patterns:
@@ -112,6 +124,15 @@ def _wrap_lifespan(routing: Any, *, started: Callable[[], object]) -> None:
         await wrapped(scope, receive, send_and_tell)
 
     wrap_function_wrapper(routing, "Router.lifespan", lifespan)
+
+
+def _wrap_contrib(asgi: Any, *, excluded: Callable[[Any], bool]) -> None:
+    async def call(wrapped: Any, middleware: Any, args: Any, kwargs: Any) -> None:
+        scope, receive, send = bind_asgi(*args, **kwargs)
+        serve = middleware.app if excluded(scope) else wrapped
+        await serve(scope, receive, send)
+
+    wrap_function_wrapper(asgi, "OpenTelemetryMiddleware.__call__", call)
 
 
 def _wrap_init(module: Any, *, excluded: Callable[[Any], bool] | None) -> None:
