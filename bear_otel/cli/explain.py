@@ -27,6 +27,7 @@ _SILENCE = (
     "Log records below the level of their logger are never made (OTEL_PYTHON_LOG_LEVEL).",
     "An application that is made before bear_otel.start() is not measured; use the launcher.",
     "Only processes below bear-otel-instrument are measured: see the first lines on stderr.",
+    "BEAR_OTEL_DEBUG_ENABLED=true tells each batch, drop and decision on stderr.",
 )
 
 

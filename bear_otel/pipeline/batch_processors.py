@@ -10,7 +10,8 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from typing_extensions import override
 
 from bear_otel.pipeline.batch import Batcher
-from bear_otel.pipeline.losses import Losses, Signal, logger
+from bear_otel.pipeline.debugging import tell
+from bear_otel.pipeline.losses import UNITS, Losses, Signal, logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,10 @@ class _BatchingProcessor(Generic[T]):
     def _export(self, batch: list[T]) -> None:
         result = self._exporter.export(self._convert(batch))
         # Each signal has a result enum of its own; their members have the same names.
-        if getattr(result, "name", "SUCCESS") != "SUCCESS":
+        name = getattr(result, "name", "SUCCESS")
+        words = (self._signal, len(batch), UNITS[self._signal], type(self._exporter).__name__, name)
+        tell("%s: %d %s to %s: %s", *words)
+        if name != "SUCCESS":
             self._losses.add(self._signal, "export_failed", len(batch))
 
     def _convert(self, batch: list[T]) -> Sequence[object]:

@@ -7,9 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from sampling_harness import AMPLE, LUCKY, UNLUCKY, Service, set_in
 
+from bear_otel.pipeline.batch_processors import BatchingSpanProcessor
 from bear_otel.pipeline.debugging import (
     Decision,
     configure_debugging,
@@ -153,6 +155,15 @@ def test_each_batch_is_told(capfd: pytest.CaptureFixture[str]) -> None:
         "traces: 2 spans in N: 503 after N",
         "traces: busy, asked again in N",
     ]
+
+
+@pytest.mark.usefixtures("debugging")
+def test_a_batch_for_the_exporter_of_others_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """By its class and what it has answered, since its bytes are not known."""
+    processor = BatchingSpanProcessor(InMemorySpanExporter(), losses=Losses())
+    processor.on_end(create_span("one"))
+    processor.shutdown()
+    assert read_lines(capfd) == ["traces: 1 spans to InMemorySpanExporter: SUCCESS"]
 
 
 @pytest.mark.usefixtures("debugging")
