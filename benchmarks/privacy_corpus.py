@@ -1,6 +1,6 @@
 """Score a scrubber on the privacy corpus: what leaks, what is damaged for nothing.
 
-    python benchmarks/privacy_corpus.py [--part dev|holdout] [--tool bear none ...] [--failures]
+    python benchmarks/privacy_corpus.py [--part dev|holdout] [--tool bear none ...] [--seed 1 2 ...] [--failures]
 
 Three figures, in per cent:
     leak             cases of which a secret came out, plain, URL-encoded, base64 or JSON-escaped

@@ -47,6 +47,7 @@ _COLON_TOKEN = re.compile(r"""(?:[^\s;,"'<>|)\]}\\]|[)\]}](?=[\w!@#$%^*]))+""")
 # A value is judged by so many characters.
 LONGEST: Final = 1024
 _RUN_ON = re.compile(r"\S*")
+_PATH = re.compile(r"[/~]|\.{1,2}(?:/|\Z)")
 _PIN = re.compile(r"\d{4,8}")
 _LINE = re.compile(r"[^\r\n\"'`]*")
 _REST = re.compile(r"[^\r\n]*")
@@ -136,7 +137,7 @@ def _header(text: str, start: int, pair: Pair) -> Extent | None:
 def _secret(text: str, start: int, end: int, pair: Pair) -> Extent | None:
     kind, phrase = pair.hit[1:]
     word = text[start:end]
-    if phrase == "pwd" and word[0] in "/~.":
+    if phrase == "pwd" and _PATH.match(word):
         return None  # the working directory
     if phrase == "pin":
         return (start, end, kind) if _PIN.fullmatch(word) else None

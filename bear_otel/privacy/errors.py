@@ -87,7 +87,8 @@ _TEXTS: Final = (
         "SQLAlchemy echo",
         "generated cached raw caching key",
         r"\[(?:generated in|cached since|no key|raw sql"
-        r"|caching disabled)[^\]\n]{0,80}\] ([({\[].{1,8192}?[)}\]])(?=\s*(?:\n|$))",
+        r"|caching disabled)[^\]\n]{0,80}\] "
+        r"(?!\(\)|\[\]|\{\})([({\[].{1,8192}?[)}\]])(?=\s*(?:\n|$)|[\"'])",
     ),
     _row(
         "bound parameters",

@@ -11,6 +11,7 @@ from bear_otel.privacy.commands import STORE_WORDS, find_flags, find_store_comma
 from bear_otel.privacy.emails import find_emails
 from bear_otel.privacy.encoded import decoded_runs
 from bear_otel.privacy.errors import ERROR_WORDS, find_error_values
+from bear_otel.privacy.escaped import escaped_texts
 from bear_otel.privacy.findings import Finding
 from bear_otel.privacy.homes import find_homes
 from bear_otel.privacy.markers import CUT, SECRET_KINDS, masked
@@ -121,6 +122,8 @@ ALL: Final[tuple[Detector, ...]] = (
     Detector(find_map_places, ("@",)),
     Detector(find_degrees, ("°",)),
 )
+# Escapes within escapes, as logs of logs have them.
+_DEEPEST: Final = 3
 _VOCABULARY: Final = frozenset().union(
     *(detector.words for detector in (*STRONG, *ALL)),
     URI_WORDS,
@@ -135,20 +138,31 @@ def read(text: str, code: Sequence[tuple[int, int]] = ()) -> Source:
     return Source(text, _VOCABULARY, STEMS, code)
 
 
-def find_all(text: str, detectors: tuple[Detector, ...] = ALL) -> list[Finding]:
+def find_all(
+    text: str, detectors: tuple[Detector, ...] = ALL, depth: int = _DEEPEST
+) -> list[Finding]:
     """Return what must not leave a text, in any order; findings may overlap."""
-    shortened = WithoutFrames(masked(text))
-    text = shortened.text
-    skeleton = outline(text) if detectors is ALL else None
+    text = masked(text)
+    shortened = WithoutFrames(text)
+    skeleton = outline(shortened.text) if detectors is ALL else None
     numbered = _HARMLESS.get(skeleton) if skeleton is not None else None
     if numbered is not None:
-        found = [*find_numbers_in(text), *find_addresses_in(text)] if numbered else []
+        short = shortened.text
+        found = [*find_numbers_in(short), *find_addresses_in(short)] if numbered else []
         return shortened.restore(found)
-    source = read(text, shortened.code)
+    source = read(shortened.text, shortened.code)
     found = shortened.restore(_find(source, detectors))
     if detectors is ALL:
+        if "\\" in text and depth:
+            for start, inner, offsets in escaped_texts(text):
+                found += offsets.restore(find_all(inner, depth=depth - 1), start)
         shortened.learn(found)
-    if skeleton is not None and not found and not source.words & _TELLING and not has_pairs(text):
+    if (
+        skeleton is not None
+        and not found
+        and not source.words & _TELLING
+        and not has_pairs(source.text)
+    ):
         _HARMLESS.put(skeleton, may_hold_numbers(skeleton) or may_hold_addresses(skeleton))
     return found
 

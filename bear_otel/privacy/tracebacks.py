@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from bear_otel.privacy.cache import BoundedCache
 from bear_otel.privacy.markers import FILLER
+from bear_otel.privacy.offsets import Offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from bear_otel.privacy.findings import Finding
 
 # A Python frame and the source lines below it, up to the next frame or an unindented line; with the
@@ -42,20 +41,19 @@ class WithoutFrames:
         code: Where source lines stand in it.
     """
 
-    __slots__ = ("_cuts", "_unknown", "code", "text")
+    __slots__ = ("_offsets", "_unknown", "code", "text")
 
     def __init__(self, whole: str) -> None:
         self.text = whole
         self.code: list[tuple[int, int]] = []
-        # Where the text goes on behind a filler, and how far ahead the whole text is there.
-        self._cuts: list[tuple[int, int]] = []
+        self._offsets = Offsets()
         self._unknown: list[tuple[int, int, tuple[str, ...]]] = []
         if 'File "' in whole:
             self._read(whole)
 
     def _read(self, whole: str) -> None:
         parts: list[str] = []
-        position = ahead = 0
+        position = 0
         for frame in _FRAME.finditer(whole):
             key = frame.groups()
             start, end = frame.span()
@@ -67,20 +65,16 @@ class WithoutFrames:
             if harmless or _MODULE.fullmatch(key[0]):
                 parts += whole[position:start], FILLER
                 position = end if harmless else frame.start(2)
-                ahead += position - start - 1
-                self._cuts.append((position - ahead, ahead))
+                self._offsets.shorten(start, position)
             if not harmless and key[2]:
+                ahead = self._offsets.ahead
                 self.code.append((frame.start(3) - ahead, frame.end(3) - ahead))
         parts.append(whole[position:])
         self.text = "".join(parts)
 
-    def restore(self, found: Iterable[Finding]) -> list[Finding]:
+    def restore(self, found: list[Finding]) -> list[Finding]:
         """Return findings of the short text as findings of the whole text."""
-        if not self._cuts:
-            return list(found)
-        return [
-            one._replace(start=self._whole(one.start), end=self._whole(one.end)) for one in found
-        ]
+        return self._offsets.restore(found)
 
     def learn(self, found: list[Finding]) -> None:
         """Remember the frames without a finding, after all detectors have seen them."""
@@ -90,11 +84,3 @@ class WithoutFrames:
                     break
             else:
                 _HARMLESS.put(key, value=True)
-
-    def _whole(self, offset: int) -> int:
-        ahead = 0
-        for behind, further in self._cuts:
-            if behind > offset:
-                break
-            ahead = further
-        return offset + ahead

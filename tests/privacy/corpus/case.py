@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import random
 import re
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ _ENCODERS = {
     "b64": lambda text: base64.b64encode(text.encode()).decode(),
     "json": lambda text: json.dumps(text)[1:-1],
 }
+# Another seed makes other values.
+_SEED = os.environ.get("PRIVACY_CORPUS_SEED", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ def block(
     for entry in entries:
         entry_key, value = entry if isinstance(entry, tuple) else (key, entry)
         for number in range(times if "$" in repr(value) else 1):
-            text = repr((kind, door, entry_key, value, number))
+            text = repr((kind, door, entry_key, value, number)) + _SEED
             digest = hashlib.sha256(text.encode()).hexdigest()
             reader = _Reader(random.Random(digest))
             plain_key = None if entry_key is None else reader.read_text(entry_key)
