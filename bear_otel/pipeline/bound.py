@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
+# Of the exemplars that a series is offered until the next export, it keeps the last in each
+# bucket. To offer one is half of what a measurement costs, and this many are enough.
+_EXEMPLAR_EVERY_NS = 50_000_000
+
 
 class _Measurement(NamedTuple):
     """What the SDK's `Measurement` tells an aggregation, without another copy of the attributes."""
@@ -26,12 +30,34 @@ class _Measurement(NamedTuple):
     context: Context
 
 
+class _Series:
+    """Where the measurements with certain attributes go."""
+
+    __slots__ = ("aggregates", "attributes", "offered", "offered_at")
+
+    def __init__(
+        self,
+        attributes: Mapping[str, Any] | None,
+        aggregates: tuple[Callable[..., None], ...] | None,
+    ) -> None:
+        # Held, because the series is found by their identity, which another object could take
+        # over when they are gone.
+        self.attributes = attributes
+        self.aggregates = aggregates
+        # The last exemplar.
+        self.offered_at = 0
+        self.offered = 0.0
+
+
 class BoundInstrument:
     """The other end of a counter or histogram.
 
     Of the time that a measurement takes in the SDK, more than half goes into copying, checking and
     hashing its attributes, to find what it has found before. Here the attributes come from an
     `AttributeCache`, where the same are the same object.
+
+    Exemplars are offered about twenty times a second for each series, and whenever a measurement
+    is larger than the last of them: a slow request is not missed.
 
     Args:
         instrument: Made by the SDK's meter, and takes what cannot be bound.
@@ -41,11 +67,9 @@ class BoundInstrument:
     def __init__(self, instrument: Any, method: str) -> None:
         self._instrument = instrument
         self._record_unbound = getattr(instrument, method)
-        self._readers, self._samples_exemplar = seams.read_instrument(instrument)
-        self._bound_for: object = None
-        # By identity of the attributes, which stand beside it: an identity can be taken over by
-        # another object only when the first is gone.
-        self._bound: dict[int, tuple[Any, tuple[Callable[..., None], ...] | None]] = {}
+        self._find_readers, self._samples_exemplar = seams.read_instrument(instrument)
+        self._readers: object = None
+        self._bound: dict[int, _Series] = {}
 
     def record(
         self,
@@ -54,26 +78,29 @@ class BoundInstrument:
         context: Context | None = None,
     ) -> None:
         """Record an amount, as `Histogram.record` and `Counter.add`."""
-        if self._bound_for is not self._readers():
-            self._bound, self._bound_for = {}, self._readers()
-        known = self._bound.get(id(attributes))
-        aggregates = self._bind(attributes) if known is None else known[1]
-        if aggregates is None or not 0 <= amount < math.inf:
+        if self._readers is not (readers := self._find_readers()):
+            self._readers, self._bound = readers, {}
+        series = self._bound.get(id(attributes)) or self._bind(attributes)
+        if series.aggregates is None or not 0 <= amount < math.inf:
             self._record_unbound(amount, attributes, context)
             return
         if context is None:
             context = get_current()
         now = time_ns()
+        sampled = False
+        if now - series.offered_at > _EXEMPLAR_EVERY_NS or amount > series.offered:
+            sampled = self._samples_exemplar(amount, now, attributes, context)
+            if sampled:
+                series.offered_at, series.offered = now, amount
         measurement = _Measurement(amount, now, attributes, context)
-        samples = self._samples_exemplar(amount, now, attributes, context)
-        for aggregate in aggregates:
-            aggregate(measurement, samples)
+        for aggregate in series.aggregates:
+            aggregate(measurement, sampled)
 
     add = record
 
-    def _bind(self, attributes: Mapping[str, Any] | None) -> tuple[Callable[..., None], ...] | None:
+    def _bind(self, attributes: Mapping[str, Any] | None) -> _Series:
         if len(self._bound) >= MAX_SERIES:
             self._bound.clear()
-        aggregates = seams.find_aggregations(self._instrument, attributes)
-        self._bound[id(attributes)] = attributes, aggregates
-        return aggregates
+        series = _Series(attributes, seams.find_aggregations(self._instrument, attributes))
+        self._bound[id(attributes)] = series
+        return series

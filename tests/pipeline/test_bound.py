@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
+from bear_otel.pipeline import bound
 from bear_otel.pipeline.metrics import ScrubbingMeterProvider
 from bear_otel.privacy import Scrubber
 
@@ -133,8 +134,10 @@ def test_what_is_exported_is_the_same(
     temporality: Any,
     options: Any,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Twice, since a delta begins anew; the SDK warns of the same amounts."""
+    monkeypatch.setattr(bound, "_EXEMPLAR_EVERY_NS", -1)
     two = Two(temporality, **options)
     for _ in range(2):
         caplog.clear()
@@ -181,3 +184,14 @@ def test_a_meter_that_is_switched_off_stays_so(monkeypatch: pytest.MonkeyPatch) 
     two = Two()
     two.each(plain)
     assert two.collect() == [None, None]
+
+
+def test_a_slow_request_among_many_fast_ones_is_an_exemplar() -> None:
+    """Although not each of them is offered as one."""
+    two = Two()
+    duration = two.providers[1].get_meter("library").create_histogram("duration")
+    for amount in (1.0, 2.0, 9000.0, 3.0, 1.0):
+        duration.record(amount, {"a": "b"}, within(1))
+    exemplars = json.dumps(two.collect()[1]).partition("exemplars")[2].partition("]")[0]
+    assert '"value": 9000.0' in exemplars
+    assert '"value": 3.0' not in exemplars
