@@ -1,15 +1,17 @@
 """Score a scrubber on the privacy corpus: what leaks, what is damaged for nothing.
 
-    python benchmarks/privacy_corpus.py [--part dev|holdout] [--tool bear none ...] [--seed 1 2 ...] [--failures]
+    python benchmarks/privacy_corpus.py [--part dev|holdout] [--tool bear none ...]
+        [--seed N] [--inside json|repr|quotes|line] [--failures]
 
 Three figures, in per cent:
     leak             cases of which a secret came out, plain, URL-encoded, base64 or JSON-escaped
     over-redaction   harmless cases that did not come out as they went in
     collateral       leak cases of which a harmless part, marked as such, did not come out
 
-`core` counts only the cases that every user expects to be right. The other tools are imported when
-asked for; install them where you like: `logfire`, `sentry-sdk`, `presidio-analyzer` and
-`presidio-anonymizer` (with any spaCy model for `presidio-ner`).
+`core` counts only the cases that every user expects to be right. A seed gives the same records
+other secrets; `--inside` puts the texts of logs and errors into another text. The other tools are
+imported when asked for; install them where you like: `logfire`, `sentry-sdk`, `presidio-analyzer`
+and `presidio-anonymizer` (with any spaCy model for `presidio-ner`).
 """
 
 # The corpus is found at run time, and the other tools may be missing.
@@ -20,11 +22,12 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
@@ -38,6 +41,12 @@ from privacy_tools import TOOLS, Tool, record  # noqa: E402 - beside this file
 if TYPE_CHECKING:
     from corpus.case import Case
 
+_WRAPPERS: dict[str, Callable[[str], str]] = {
+    "json": lambda text: json.dumps({"level": "error", "msg": text, "n": 3}),
+    "repr": lambda text: f"RuntimeError: job failed: ValueError({text!r})",
+    "quotes": lambda text: f'worker said "{text}" and stopped',
+    "line": lambda text: f"2026-11-24 17:22:25,123 ERROR [shop.orders] {text} (attempt 2 of 5)",
+}
 _TOKEN = re.compile(r"[\w+/=.~-]{24,}")
 
 
@@ -92,6 +101,16 @@ def rates(cases: list[Case], verdicts: dict[str, Verdict]) -> Rates:
         core_over_redaction=share("changed", [case for case in harmless if case.core]),
         collateral=share("damaged", [case for case in leaks if case.keep]),
     )
+
+
+def wrap(cases: list[Case], wrapper: Callable[[str], str]) -> list[Case]:
+    """Return the cases of logs and errors with their texts inside of other texts."""
+    doors = ("log.body", "exception.message", "status.description")
+    return [
+        replace(case, value=wrapper(case.value), keep=())
+        for case in cases
+        if case.door in doors and isinstance(case.value, str)
+    ]
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -182,11 +201,16 @@ def main() -> int:
     )
     parser.add_argument("--part", choices=["dev", "holdout"], default="dev")
     parser.add_argument("--tool", choices=TOOLS, nargs="+", default=["bear"])
+    parser.add_argument("--seed", default="", help="of the secrets; others than the usual ones")
+    parser.add_argument("--inside", choices=_WRAPPERS, help="texts within another text")
     parser.add_argument("--failures", action="store_true", help="list the failing cases (dev only)")
     options = parser.parse_args()
     if options.failures and options.part == "holdout":
         parser.error("the hold-out's failures stay unseen, so that nothing is tuned to them")
+    os.environ["PRIVACY_CORPUS_SEED"] = options.seed  # read when the corpus is made
     cases = load(options.part)
+    if options.inside:
+        cases = wrap(cases, _WRAPPERS[options.inside])
     scored = {}
     for name in options.tool:
         tool = TOOLS[name]()

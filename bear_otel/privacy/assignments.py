@@ -144,11 +144,11 @@ _FILE = re.compile(
 
 
 def _learn(reversed_key: str) -> _Key:
-    words = split_words(reversed_key[::-1])
+    key = reversed_key[::-1]
+    words = split_words(key)
     before = _BEFORE.get(words[0], frozenset()) if len(words) == 1 else frozenset()
-    if _FILE.fullmatch(reversed_key[::-1]):
-        words = []  # `password.rb:12` is a place in a program
-    known = _Key(classify_words(words), before)
+    # `password.rb:12` is a place in a program.
+    known = _Key(None if _FILE.fullmatch(key) else classify_name(key), before)
     _KEYS.put(reversed_key, known)
     return known
 

@@ -7,7 +7,7 @@ import binascii
 import itertools
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def decoded_runs(source: Source) -> Iterator[tuple[int, int, str]]:
     if "%" in text:
         runs = (run for run in _RUN.finditer(text) if _PERCENT.search(run.group()))
         for run in itertools.islice(runs, _MOST):
-            decoded = unquote(run.group(), errors="replace")
+            decoded = unquote_plus(run.group(), errors="replace")
             if decoded != run.group():
                 yield *run.span(), decoded
     base64_runs = _BASE64.finditer(text) if source.random_runs else ()

@@ -88,7 +88,11 @@ def classify_words(words: list[str]) -> tuple[str, str, str] | None:
 
 @functools.lru_cache(maxsize=2048)
 def classify_name(name: str) -> tuple[str, str, str] | None:
-    """Return the same for a name, such as a query parameter; names come again."""
+    """Return the same for a name inside a text; those of the conventions mean the same there."""
+    if "." in name:
+        rule = classify(name)
+        if rule.known and rule.cls in ("secret", "personal"):
+            return rule.cls, rule.kind, name
     return classify_words(split_words(name))
 
 

@@ -122,7 +122,7 @@ ALL: Final[tuple[Detector, ...]] = (
     Detector(find_map_places, ("@",)),
     Detector(find_degrees, ("°",)),
 )
-# Escapes within escapes, as logs of logs have them.
+# Encodings within encodings, as logs of logs have them.
 _DEEPEST: Final = 3
 _VOCABULARY: Final = frozenset().union(
     *(detector.words for detector in (*STRONG, *ALL)),
@@ -151,7 +151,7 @@ def find_all(
         found = [*find_numbers_in(short), *find_addresses_in(short)] if numbered else []
         return shortened.restore(found)
     source = read(shortened.text, shortened.code)
-    found = shortened.restore(_find(source, detectors))
+    found = shortened.restore(_find(source, detectors, depth))
     if detectors is ALL:
         if "\\" in text and depth:
             for start, inner, offsets in escaped_texts(text):
@@ -174,7 +174,7 @@ _TELLING: Final = SECRET_WORDS | RANDOM_WORDS | CODE_WORDS | BIRTH_WORDS | SQL_W
 _HARMLESS: Final[BoundedCache[str, bool]] = BoundedCache(1024)
 
 
-def _find(source: Source, detectors: tuple[Detector, ...]) -> list[Finding]:
+def _find(source: Source, detectors: tuple[Detector, ...], depth: int) -> list[Finding]:
     text, lower, words = source.text, source.lower, source.words
     found: list[Finding] = []
     for find, gates, needed in detectors:
@@ -185,13 +185,13 @@ def _find(source: Source, detectors: tuple[Detector, ...]) -> list[Finding]:
             if gate in lower:
                 found.extend(find(source))
                 break
-    if "%" in text or "=" in text or '"' in text:
-        found.extend(_find_encoded(source, found))
+    if depth and ("%" in text or "=" in text or '"' in text):
+        found.extend(_find_encoded(source, found, depth - 1))
     return found
 
 
-def _find_encoded(source: Source, known: list[Finding]) -> list[Finding]:
-    """Return the encoded runs that hold something unmistakable and not found so far.
+def _find_encoded(source: Source, known: list[Finding], depth: int) -> list[Finding]:
+    """Return the encoded runs that hold something not found so far.
 
     A secret counts even where something personal was found: that alone may be allowed to leave.
     """
@@ -200,16 +200,12 @@ def _find_encoded(source: Source, known: list[Finding]) -> list[Finding]:
         overlapping = {one.kind for one in known if one.start < end and one.end > start}
         if overlapping & SECRET_KINDS:
             continue
-        inner = read(decoded)
-        within = [one for find in _WITHIN for one in find(inner)]
+        within = find_all(decoded, depth=depth)
         secret = next((one for one in within if one.kind in SECRET_KINDS), None)
         first = secret or (within[0] if within and not overlapping else None)
         if first is not None:
             found.append(Finding(start, end, first.kind, f"encoded: {first.rule}"))
     return found
-
-
-_WITHIN: Final = (find_emails, find_tokens, find_cards, find_assignments)
 
 
 def cut(text: str, limit: int) -> str:

@@ -67,7 +67,7 @@ _VALUE_WORDS: Final = word_set(
     "mestamp time to with"
 )
 _START = re.compile(
-    r"\b(?:SELECT\b\s*['\w*(`\[\"]|INSERT\s+(?:OR\s+\w+\s+|IGNORE\s+)?INTO\b"
+    r"\b(?:SELECT\b(?:\s+['\w*(`\[\"]|[(*])|INSERT\s+(?:OR\s+\w+\s+|IGNORE\s+)?INTO\b"
     r"|UPDATE\s+[\w.\"`\[\]]+\s+(?:AS\s+\w+\s+)?SET\b"
     r"|DELETE\s+FROM\b|MERGE\s+INTO\b|REPLACE\s+INTO\b|UPSERT\s+INTO\b"
     r"|COPY\s+\w+\s+FROM\b|WITH\s+(?:RECURSIVE\s+)?\w+\s+AS\s*\("

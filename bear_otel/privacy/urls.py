@@ -47,6 +47,8 @@ _SECRET_PATH = re.compile(
 _NEXT = re.compile(r"/([\w-]{16,256})(?![\w.])")
 _MATRIX = re.compile(r";([\w.-]{1,64})=([^;/?#\s]{1,1024})")
 _SEGMENT = re.compile(r"/([\w~%=+-]{22,512})(?![\w.:])")
+# What comes behind it is base64, in which a slash is a letter.
+_DIGEST = re.compile(r"(?:sha\d{1,3}[-:=]|\bh1:)[A-Za-z0-9+/]{0,88}\Z")
 _PARAMETER = re.compile(r"([^&;=?#]{1,128})=([^&;#]*)")
 _SCHEMELESS = re.compile(
     r"(?:(?<![\w/:@.-])|(?<=thin:)|(?<=oci:))([A-Za-z]\w{0,30}/[^\s/@\"':,()]{1,64})@(?"
@@ -177,7 +179,8 @@ def _telling_segments(
 ) -> Iterator[Finding]:
     """Yield path segments that are random, or stand behind one such as `/reset/`."""
     for segment in _SEGMENT.finditer(text, start, end):
-        if _is_token(segment[1]):
+        digest = _DIGEST.search(text, max(start, segment.start() - 96), segment.start())
+        if digest is None and _is_token(segment[1]):
             yield Finding(*segment.span(1), "token", "random path segment")
     for found in _SECRET_PATH.finditer(text, start, end) if telling else ():
         if len(found[1]) > 5 and digit_count(found[1]) and "." not in found[1]:

@@ -28,7 +28,8 @@ _TABLE: Final[dict[str, str]] = {
     """,
     "secret token": """
         token, access token, refresh token, id token, auth token, bearer token, bearer, jwt,
-        api key, apikey, api keys, x api key, api token, apitoken, app key, application key,
+        api key, apikey, api keys, x api key, xapikey, api token, apitoken, app key,
+        application key,
         appkey, license key, licence key, secret key, secretkey, private key, privatekey,
         signing key, encryption key, decryption key, master key, access key, accesskey,
         access key id, accesskeyid, account key, accountkey, storage key, shared key,
@@ -166,7 +167,9 @@ _TABLE: Final[dict[str, str]] = {
     """,
     "personal row": """
         statement parameters, query parameters, sql parameters, query params, sql params,
-        bind parameters, bind params, bind variables, bound parameters, query args, sql args,
+        db query parameter, db statement parameter, sql parameter, bind parameter,
+        bound parameter, bind parameters, bind params, bind variables, bound parameters,
+        query args, sql args,
         statement args, statement params, bind values
     """,
     "personal mac": """
@@ -282,6 +285,11 @@ for _name, _phrases in _TABLE.items():
     for _phrase in _phrases.replace("\n", " ").split(","):
         PHRASES.setdefault(" ".join(_phrase.split()), (_cls, _kind or _cls))
 PHRASES.pop("", None)
+# Keys are written without any sign between the words, too; `tonumber` is a function of Lua.
+for _phrase, _class_and_kind in tuple(PHRASES.items()):
+    _joined = _phrase.replace(" ", "")
+    if _class_and_kind[0] in ("secret", "personal") and len(_joined) > 7 and _joined != "tonumber":
+        PHRASES.setdefault(_joined, _class_and_kind)
 
 # Words that make a secret wherever they stand, unless the last word says that it is about one.
 STRONG: Final[dict[str, str]] = {

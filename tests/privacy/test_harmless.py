@@ -10,6 +10,12 @@ import pytest
 from bear_otel.privacy import Scrubber
 
 _TEXTS = [
+    '{"event": "x", "db.operation.name": "SELECT", "n": 1}',
+    "GET /files/annual%20report%202026.pdf took 12%25 of the time",
+    "[cached since 12.3s ago] () (attempt 2 of 5)",
+    "pwd=../etc pwd=. pwd=./src",
+    'script integrity="sha384-wZnWo6RuRg/WVNHmMgidToyaIcGyjUOh3Wdz3mdNB4HorBfwzOyzQ5ZSsWEIjvs2"',
+    "sum mismatch: want h1:QWyP3ggTxVk0j/N9oku+XuDs3QF4zcwZiFjqFUc+XPC=",
     "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7",
     "request_id=0f8fad5b-d9cb-469f-a165-70867728950e",
     "commit 3f2a9c1b8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a merged",

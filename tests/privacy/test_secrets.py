@@ -12,6 +12,12 @@ from bear_otel.privacy import Scrubber
 
 # What must go stands between « and ».
 _TEXTS = [
+    "POST a=1&database_url=«mysql%3A%2F%2Froot%3As3cr3t7x%40db%2Fapp»&z=2",
+    "POST a=1&command=«gpg+--passphrase+gTTB5AKk%21+-d+x.gpg»&z=2",
+    "BEARERTOKEN=«YFkPiHMWYtsxNOYD7FOJ» X_HOMEPHONE=1",
+    "level=info db.query.parameter.0=«Lovelace» n=3",
+    "pwd=«.2nNhWdWU.IUv!» host=db",
+    "relayed \"engine [generated in 0.2s] «('Grace Hopper', 7)»\" and stopped",
     "curl -u «alice:s3cr3t» https://x",
     "mysql -u root -p«hunter2» db",
     "docker login -u bob -p «hunter2» registry",
