@@ -57,6 +57,8 @@ _SHORT: Final = tuple(
         r"\bAUTH\s+([^\s\"']{0,64}\d[^\s\"']{0,256})",
         r"\bHELLO\s+[23]\s+AUTH\s+(\S+\s+\S+)",
         r"\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+(?:PASSWORD\s+)?['\"]?([^\s'\"]+)",
+        # Cisco: the digit says how it is written.
+        r"\b(?:secret|password)\s[04-9]\s(?=\S*\d)(\S{8,})",
         r"\bACL\s+SETUSER\s+\S+\s[^\n]{0,200}?>(\S+)",
     )
 )
@@ -82,6 +84,8 @@ _SHORT_GATES: Final = (
     "auth ",
     "identified",
     "setuser",
+    "secret ",
+    "password ",
     "auth(",
 )
 _REDIS_WRITE: Final = sorted(

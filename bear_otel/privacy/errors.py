@@ -109,7 +109,21 @@ _TEXTS: Final = (
     _row("validation input", "input", r"'input': (?:QUOTED|([\[{].{1,4096}?[\]}])(?=, '|\}))"),
     _row("validation input", "input", r'"input": ?(?:QUOTED|([\[{].{1,4096}?[\]}])(?=, ?"|\}))'),
     _row("JSON schema instance", "instance", r"On instance[^\n]*:\n\s+([^\n]{1,2048})"),
-    _row("JSON schema value", "valid", r"\bvalue is not a valid [\w ]+: (\S+)$"),
+    _row("validation", "valid", r"\b[Nn]ot a valid [\w ]{1,48}: ([^'\"\n]{1,256})"),
+    _row(
+        "validation",
+        "invalid",
+        r"\b[Ii]nvalid (?:[Uu][Uu][Ii][Dd]|e-?mail(?: address)?|phone(?: number)?"
+        r"|date(?: of birth)?|integer|number|name|user ?name|address|post ?code|zip ?code)"
+        r": ([^'\"\n]{1,256})",
+    ),
+    _row("validation", "choice", r"[Ii]nvalid choice: QUOTED"),
+    _row("conversion", "bad", r"\bBad \w+ value: ([^'\"\n]{1,256})"),
+    _row("conversion", "deserialize", r"from [Ss]tring QUOTED"),
+    _row("conversion", "parsing", r"parsing (?:time )?QUOTED(?=: | as )"),
+    _row("conversion", "parse", r"[Cc]annot parse string ([^'\"\n]{1,256}?) as \w"),
+    _row("Cassandra constant", "constant", r"Invalid \w+ constant \((.{1,512}?)\)"),
+    _row("Redis arguments", "beginning", r"args beginning with: ([^\n]{1,1024})"),
     _row(
         "validation",
         "",
@@ -145,6 +159,7 @@ _TEXTS: Final = (
         r"(?: is| was| of)?(?:: ?| )\[?QUOTED",
     ),
     _row("bound parameter", "bind binds bound", r"\b(?:binds?|bound)(?: values?)?: ?QUOTED"),
+    _row(_SUBMITTED, "received", r'"received": ?QUOTED'),
     _row(_SUBMITTED, "value values rejected", r"(?:value|values|rejected) \[([^\]\n]{1,512})\]"),
     _row(
         "API key",
@@ -176,7 +191,8 @@ _TEXTS: Final = (
         "user",
     ),
 )
-ERROR_WORDS: Final = frozenset().union(*(row.words for row in _TEXTS))
+# The signs of `_JUDGED` have these in them.
+ERROR_WORDS: Final = frozenset(("not", "must")).union(*(row.words for row in _TEXTS))
 
 
 @functools.cache

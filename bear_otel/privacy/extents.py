@@ -12,6 +12,7 @@ from bear_otel.privacy.shapes import (
     digit_count,
     is_placeholder,
     is_prose,
+    looks_secret,
 )
 
 _OPEN = re.compile(
@@ -69,7 +70,10 @@ def value_extent(
             return None
         end = _balanced(text, start)
         inner = text[start + 1 : end - 1].strip()
-        if not inner or code or is_filled(inner.strip("\"'")) or is_placeholder(text[start:end]):
+        if not inner or code or is_filled(inner.strip("\"'")):
+            return None
+        # `{password}` is a place in a template, `PWD={x7Kp2mQz}` is how ODBC quotes.
+        if is_placeholder(text[start:end]) and not looks_secret(inner, least=8):
             return None
         return start + 1, max(start + 1, end - 1), kind
     called = re.compile(r"[A-Za-z_][\w.]{0,40}\([\"']").match(text, start)

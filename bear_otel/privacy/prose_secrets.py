@@ -33,11 +33,19 @@ _SECRET: Final = Phrases(
     r"(?<![A-Za-z])(?P<word>PHRASE)(?![^\W\d_])[\"']?"
     r"(?:\s?(?P<sign>->|=>|→)\s?"
     r"|\s(?P<link>(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset|updated|rotated)\sto"
+    r"|(?:is|was)(?:\snow)?:|(?:changed|rotated|updated|reset)\sfrom"
+    r"|(?:entered|provided|given|used|set|sent|received|generated|supplied|tried|typed)(?:\sis)?:"
     r"|is(?:\snow)?|was|to|as|with\svalue|value|of|ist|lautet|es|est|é|jest|är|er|on)\s"
-    r"|\s|(?=[\"'“`]))"
+    r"|\s?[(\[]|\s|(?=[\"'“`]))"
     r"(?P<quote>[\"'“`])?(?P<value>[\w!@#$%^&*+~.\-/][^\s\"'“”`,;<>]{0,511})",
 )
-SECRET_WORDS: Final = _SECRET.words
+# Scripts without spaces: such a word stands inside a longer run.
+_SECRET_STEM: Final = Phrases(
+    "密码, 密碼, パスワード, 暗証番号, 비밀번호",
+    r"(?:PHRASE)[は是为為은는]?[:\s]?\s?([!-~]{6,128})",
+)
+SECRET_WORDS: Final = _SECRET.words | _SECRET_STEM.words
+SECRET_STEMS: Final = _SECRET_STEM.words
 _LINKS: Final = frozenset(
     ("is", "was", "is now", "with value", "ist", "lautet", "es", "est", "é", "jest", "är", "er")
 ) | {"->", "=>", "→"}  # fmt: skip
@@ -80,6 +88,9 @@ def find_secrets_in_prose(source: Source) -> Iterator[Finding]:
         if end is not None:
             word = " ".join(found["word"].lower().split())
             yield Finding(found.start("value"), end, _kind(word), f"sentence: {word}")
+    for found in _SECRET_STEM.find(source):
+        if looks_secret(found[1]):
+            yield Finding(*found.span(1), "password", "sentence: password")
 
 
 # What a random run behind one of these words is, unless the word before says which key it is.
@@ -139,7 +150,7 @@ def _secret_end(text: str, found: re.Match[str]) -> int | None:
         prose = all(is_prose(part) for part in text[start:end].split())
         return None if prose or len(value) < 3 else end
     if word in _SHORT:
-        return start + len(value) if looks_secret(value, least=3) else None
+        return start + len(value) if looks_secret(value, least=3) and "/" not in value else None
     if _MEASURE.fullmatch(value) and not (word.startswith("pass") and len(value) > 3):
         return None
     password = _kind(word) == "password"

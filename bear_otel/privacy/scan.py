@@ -45,6 +45,7 @@ from bear_otel.privacy.prose_people import (
 from bear_otel.privacy.prose_secrets import (
     CODE_WORDS,
     RANDOM_WORDS,
+    SECRET_STEMS,
     SECRET_WORDS,
     find_codes,
     find_random_in_prose,
@@ -104,7 +105,7 @@ ALL: Final[tuple[Detector, ...]] = (
     Detector(
         find_flags,
         (" -", "'-", '"-', "--", "auth", "pass", " /p"),
-        frozenset(("identified", "vault", "lftp")),
+        frozenset(("identified", "vault", "lftp", "secret")),
     ),
     Detector(find_store_commands, ('] "',), STORE_WORDS),
     Detector(find_secrets_in_prose, words=SECRET_WORDS),
@@ -131,11 +132,12 @@ _VOCABULARY: Final = frozenset().union(
     SECRET_PATHS,
     VALUE_WORDS,
 )
+_STEMS: Final = STEMS | SECRET_STEMS
 
 
 def read(text: str, code: Sequence[tuple[int, int]] = ()) -> Source:
     """Return a text in the forms that detectors read."""
-    return Source(text, _VOCABULARY, STEMS, code)
+    return Source(text, _VOCABULARY, _STEMS, code)
 
 
 def find_all(

@@ -28,6 +28,7 @@ _PERSON_PATH = re.compile(
     rf"/(?:{alternatives(_PERSONS)})/(?!\{{|<|:|\*)([^/\s?#&\"'<>,;)\]]{{1,256}})",
     re.IGNORECASE,
 )
+_FULL_NAME = re.compile(r"[a-z]{2,20}\.[a-z]{2,20}")
 _OPENERS: Final = """
     reset, resets, reset-password, reset_password, password-reset, password_reset, verify,
     verification, verify-email, verify_email, confirm, confirmation, confirm-email, activate,
@@ -58,6 +59,11 @@ _SCHEMELESS = re.compile(
 _SOURCE_NAME = re.compile(
     r"(?<![\w/:.@-])([A-Za-z][\w.-]{0,48}:[^\s:@/\"'(){}]{1,128})@"
     r"(?=(?:unix|tcp|udp)?\(|(?!sha\d)[\w.-]{1,64}(?::\d{2,5}\b|/\w))"
+)
+# The same without protocol and host; only a password with a digit and a letter counts.
+_NO_HOST = re.compile(
+    r"(?<![\w/:.@-])([A-Za-z][\w.-]{0,48}:(?=[^\s:@/]{0,128}\d)(?=[^\s:@/]{0,128}[A-Za-z])"
+    r"[^\s:@/\"'(){}]{6,128})@(?=/\w)"
 )
 _NO_SCHEME = re.compile(r"(?<!:)//([^\s/@:]{1,64}:[^\s/@]{1,256})@(?=[\w.-])")
 # Parameters that say how to answer, not for whom.
@@ -106,7 +112,7 @@ def _credentials(text: str) -> Iterator[Finding]:
         user, _, secret = found[1].partition("/")
         if secret and not is_placeholder(secret) and _names_database(text, found, user):
             yield Finding(*found.span(1), "password", "credentials before a host")
-    for pattern in (_SOURCE_NAME, _NO_SCHEME):
+    for pattern in (_SOURCE_NAME, _NO_HOST, _NO_SCHEME):
         for found in pattern.finditer(text):
             yield Finding(*found.span(1), "password", "credentials before a host")
 
@@ -207,6 +213,7 @@ def _person_segments(text: str, start: int, end: int) -> Iterator[Finding]:
             or "@" in value
             or "%40" in value
             or (value[:1].isupper() and value[1:].islower())
+            or _FULL_NAME.fullmatch(value)
         ):
             if re.fullmatch(
                 r"v\d+|[\w-]+\.(?:py|js|ts|tsx|java|go|rb|html?|json|css|php|ya?ml|md"

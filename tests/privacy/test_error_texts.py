@@ -12,6 +12,16 @@ from bear_otel.privacy import Scrubber
 
 # What must go stands between « and ».
 _TEXTS = [
+    "'«Hedy Lamarr»' is not of type 'integer'",
+    "{'age': ['Not a valid integer: «Hedy Lamarr»']}",
+    "invalid phone number: «Hedy Lamarr»",
+    'Cannot deserialize value of type `int` from String "«Hedy Lamarr»"',
+    'strconv.Atoi: parsing "«Hedy Lamarr»": invalid syntax',
+    "argument --n: invalid choice: '«Hedy Lamarr»' (choose from 'a', 'b')",
+    "BigQuery: Bad int64 value: «Hedy Lamarr»",
+    "DB::Exception: Cannot parse string «Hedy Lamarr» as Date",
+    'cassandra: Invalid STRING constant («Hedy Lamarr») for "id"',
+    'ZodError: [{"expected":"number","received":"«Hedy Lamarr»","path":["a"]}]',
     "DETAIL:  Key (email)=(«alice@example.com») already exists.",
     'DETAIL: Key (a, b)=(«1, (x)») is not present in table "t".',
     "DETAIL:  Failing row contains («1, alice, a@b.c, null»).",

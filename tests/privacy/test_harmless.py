@@ -10,6 +10,11 @@ import pytest
 from bear_otel.privacy import Scrubber
 
 _TEXTS = [
+    "password (8 characters), token (RS256) verified, jwt (alg=RS256) ok",
+    "token used: 3 times, token[0] is missing, pin [3/4] connected",
+    "password 7 days until expiry, secret 5 minutes old",
+    "pull foo:latest@/mnt for user:admin@/data",
+    "password={password} token={{ token }} pwd={cwd}",
     '{"event": "x", "db.operation.name": "SELECT", "n": 1}',
     "GET /files/annual%20report%202026.pdf took 12%25 of the time",
     "[cached since 12.3s ago] () (attempt 2 of 5)",
