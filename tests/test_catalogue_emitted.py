@@ -23,6 +23,7 @@ from bear_otel.cli.receiver import Receiver
 from tests.lifecycle.lifecycle_harness import Program, free_port, wait_until
 from tests.postgres import running_postgres
 from tests.sources.genai_server import GOOD_KEY, serve_model
+from tests.test_catalogue import CONVENTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +43,10 @@ KINDS = {
 SETTINGS = {
     "OTEL_METRIC_EXPORT_INTERVAL": "1000",
     "OTEL_BLRP_SCHEDULE_DELAY": "200",
-    # So small that spans are dropped, and traces decided early.
-    "OTEL_BSP_MAX_QUEUE_SIZE": "10",
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10",
-    "BEAR_OTEL_SAMPLING_PERFORMANCE": "0.5",
+    # So small that a flood of spans is dropped, and traces are decided early.
+    "OTEL_BSP_MAX_QUEUE_SIZE": "100",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "100",
+    "BEAR_OTEL_SAMPLING_PERFORMANCE": "0.999",
     "BEAR_OTEL_SAMPLING_MAX_SPANS": "10",
     # All that is off by default.
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "EVENT_ONLY",
@@ -62,6 +63,14 @@ class Emitted:
     metrics: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
     events: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     attributes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # Attributes of all spans.
+    of_spans: set[str] = field(default_factory=set)
+
+    def add_traces(self, request: Any) -> None:
+        """Take what the receiver hands over."""
+        scopes = [scope for each in request.resource_spans for scope in each.scope_spans]
+        for span in (span for scope in scopes for span in scope.spans):
+            self.of_spans |= {each.key for each in span.attributes}
 
     def add_metrics(self, request: Any) -> None:
         """Take what the receiver hands over."""
@@ -91,7 +100,11 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emitted]:
     with (
         running_postgres() as postgres,
         serve_model() as model,
-        Receiver(on_metrics=emitted.add_metrics, on_logs=emitted.add_logs) as receiver,
+        Receiver(
+            on_traces=emitted.add_traces,
+            on_metrics=emitted.add_metrics,
+            on_logs=emitted.add_logs,
+        ) as receiver,
     ):
         environment = {
             **SETTINGS,
@@ -138,8 +151,9 @@ def drive(program: Program, emitted: Emitted) -> None:
     wait_until(
         lambda: "INFO" in emitted.events["bear.health.status.changed"], "the check has recovered"
     )
-    # Read at an interval of its own.
-    wait_until(lambda: "process.cpu.utilization" in emitted.metrics, "two collections")
+    wait_until(lambda: "gen_ai.request.model" in emitted.of_spans, "the spans of the request")
+    assert ask(program, "GET", "/flood") == 200
+    wait_until(lambda: "bear.exporter.dropped" in emitted.metrics, "spans were dropped")
 
 
 def ask(program: Program, method: str, path: str, body: bytes = b"") -> int:
@@ -170,3 +184,10 @@ def test_nothing_else_is_emitted(emitted: Emitted) -> None:
     """What we, FastAPI and the instrumentors tell is in the catalogue."""
     assert set(emitted.metrics) <= {row.name for row in METRICS}
     assert set(emitted.events) <= {row.name for row in EVENTS}
+
+
+def test_attributes_of_spans_are_in_the_conventions(emitted: Emitted) -> None:
+    """Spans have no rows: their attributes are OpenTelemetry's, or start with `bear.`."""
+    assert {"http.route", "db.query.text", "gen_ai.request.model"} <= emitted.of_spans
+    names = {name for name in emitted.of_spans if not name.startswith(("bear.", "fastapi."))}
+    assert names <= CONVENTIONS

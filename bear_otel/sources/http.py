@@ -127,10 +127,11 @@ def _wrap_lifespan(routing: Any, *, started: Callable[[], object]) -> None:
 
 
 def _wrap_contrib(asgi: Any, *, excluded: Callable[[Any], bool]) -> None:
-    async def call(wrapped: Any, middleware: Any, args: Any, kwargs: Any) -> None:
+    # No coroutine function itself, as above.
+    def call(wrapped: Any, middleware: Any, args: Any, kwargs: Any) -> Any:
         scope, receive, send = bind_asgi(*args, **kwargs)
         serve = middleware.app if excluded(scope) else wrapped
-        await serve(scope, receive, send)
+        return serve(scope, receive, send)
 
     wrap_function_wrapper(asgi, "OpenTelemetryMiddleware.__call__", call)
 

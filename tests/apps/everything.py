@@ -71,11 +71,9 @@ def check_mood() -> bear_otel.Health:
     mood = next(moods, "good")
     if mood == "bad":
         raise RuntimeError("not today")
-    return (
-        bear_otel.Health()
-        if mood == "good"
-        else bear_otel.Health(state="degraded", details={"mood": mood})
-    )
+    if mood == "good":
+        return bear_otel.Health()
+    return bear_otel.Health(state="degraded", details={"mood": mood})
 
 
 @app.get("/pid")
@@ -92,9 +90,14 @@ async def tell_everything() -> None:
     call_models()
     follow_user()
     fail()
-    for _ in range(2000):  # more than the queue can hold
-        trace.get_tracer("everything").start_span("much", Context()).end()
     time.sleep(0.6)  # noqa: ASYNC251 - blocks the loop, for the watch to see
+
+
+@app.get("/flood")
+async def flood() -> None:
+    """Make more spans than the queue can hold."""
+    for _ in range(5000):
+        trace.get_tracer("everything").start_span("much", Context()).end()
 
 
 @app.websocket("/socket")
