@@ -1,13 +1,12 @@
 """The programmatic interface of the TypeScript system that bear-otel succeeds, with its names.
 
-Its milliseconds, its camelCase and its health objects are understood here and nowhere else.
+Its milliseconds, its camelCase and its health objects are understood here and in `translation`
+alone.
 """
 
 from __future__ import annotations
 
-import inspect
 import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,69 +15,37 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, get_args
 import psutil
 
 import bear_otel
-from bear_otel.configuration import MASK, iterate_leaves, load_configuration
+from bear_otel.configuration import load_configuration
 from bear_otel.settings import ConfigurationError
 from bear_otel.sources.custom import record_metric
 from bear_otel.sources.errors import ERRORS, capture_exception
-from bear_otel.sources.health import Health
 from bear_otel.sources.health_declarations import HEALTH_RUNNER, add_health_check
 from bear_otel.sources.users import record_user_interaction
+from bear_otel.translation import (
+    ELSEWHERE,
+    nest,
+    to_seconds,
+    translate_check,
+    translate_config,
+    translate_interaction,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from bear_otel.pipeline.losses import Reason, Signal
     from bear_otel.running import Running
     from bear_otel.sources.custom import Tags
     from bear_otel.sources.error_groups import ErrorGroup
-    from bear_otel.sources.health import Check, CheckResult, State
+    from bear_otel.sources.health import CheckResult, State
     from bear_otel.sources.interactions import UserInteraction
 
 Environment = Literal["development", "staging", "production"]
 Kind = Literal["counter", "gauge", "histogram", "timer"]
 
-# The original's names, and ours.
-_NAMES = {
-    "environment": "resource.environment",
-    "version": "resource.version",
-    "deploymentId": "resource.deployment_id",
-    "region": "resource.region",
-    "sampling.metricsInterval": "sampling.metrics_interval_seconds",
-    "sampling.errorSampling": "sampling.error_sampling",
-    "sampling.performanceSampling": "sampling.performance_sampling",
-    "sampling.userSampling": "users.sampling",
-    "privacy.enableUserTracking": "users.enabled",
-    "privacy.respectDNT": "users.respect_dnt",
-    "privacy.dataRetentionDays": "privacy.data_retention_days",
-    "privacy.anonymizeData": "privacy.anonymize_data",
-    "privacy.allowPersonalData": "privacy.allow_personal_data",
-}
-
-_CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
-
 # Of all traces, in production; errors and slow traces are kept besides.
 _PRODUCTION_SHARE = 0.1
 _SHARE_VARIABLE = "BEAR_OTEL_SAMPLING_PERFORMANCE"
-
-_LATER = "not part of this version"
-# The original's names that are no setting here, and why.
-_ELSEWHERE = {
-    "alerts": _LATER,
-    "dashboards": _LATER,
-    "integrations": "back ends are the Collector's: set their variables, run `bear-otel collector`",
-}
-
-# What the original calls the fields of an interaction, where ours is more than the spelling; all
-# but the last are in milliseconds there.
-_INTERACTION_NAMES = {
-    "duration": "duration_seconds",
-    "pageLoadTime": "page_load_seconds",
-    "firstContentfulPaint": "first_contentful_paint_seconds",
-    "largestContentfulPaint": "largest_contentful_paint_seconds",
-    "firstInputDelay": "first_input_delay_seconds",
-    "timeOnPage": "time_on_page_seconds",
-    "scrollDepth": "scroll_depth_percent",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +99,7 @@ def setup_production_monitoring(
         accepted = f"one of {', '.join(get_args(Environment))}"
         raise ConfigurationError("environment", environment, accepted)
     if enable_integrations:
-        accepted = _ELSEWHERE["integrations"]
+        accepted = ELSEWHERE["integrations"]
         raise ConfigurationError("enable_integrations", value=True, accepted=accepted)
     settings: dict[str, Any] = {
         "resource.environment": environment,
@@ -141,8 +108,8 @@ def setup_production_monitoring(
     }
     if environment == "production" and not os.environ.get(_SHARE_VARIABLE):
         settings["sampling.performance_sampling"] = _PRODUCTION_SHARE
-    settings |= dict(_translate_config(custom_config or {}))
-    config = _nest(settings)
+    settings |= dict(translate_config(custom_config or {}))
+    config = nest(settings)
     load_configuration(code=config)  # complain now, not at start
     return Monitoring(config)
 
@@ -202,7 +169,7 @@ class Monitoring:
             accepted = f"one of {', '.join(get_args(Kind))}"
             raise ConfigurationError(where, kind, accepted)
         if kind == "timer":
-            record_metric(name, _to_seconds(value), "histogram", tags, unit="s")
+            record_metric(name, to_seconds(value), "histogram", tags, unit="s")
         else:
             record_metric(name, value, kind, tags)
 
@@ -218,7 +185,7 @@ class Monitoring:
         Raises:
             ConfigurationError: A check that cannot be made.
         """
-        add_health_check(name, _translate_check(check), **options)
+        add_health_check(name, translate_check(check), **options)
 
     def capture_exception(self, error: BaseException | None = None, **attributes: Any) -> None:
         """Tell of an exception that was dealt with, see `bear_otel.capture_exception`.
@@ -247,7 +214,7 @@ class Monitoring:
             Whether it was recorded.
         """
         if isinstance(interaction, Mapping):
-            interaction = _translate_interaction(interaction)
+            interaction = translate_interaction(interaction)
         return record_user_interaction(interaction, consent=consent, person=person)
 
     def get_system_status(self) -> SystemStatus:
@@ -262,87 +229,3 @@ class Monitoring:
             dropped=dict(running.losses.counts()) if running else {},
             errors=ERRORS.top(),
         )
-
-
-def _to_seconds(milliseconds: Any) -> Any:
-    try:
-        return milliseconds / 1000
-    except TypeError:  # no number: left out where it is recorded
-        return milliseconds
-
-
-def _translate_config(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield our dotted name and the value of each setting."""
-    ours = {leaf.name for leaf in iterate_leaves()}
-    known = ours | _NAMES.keys() | _ELSEWHERE.keys()
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if name in ours:
-            yield name, value
-        elif name in _NAMES:
-            mapped = _NAMES[name]
-            yield mapped, _to_seconds(value) if mapped.endswith("_seconds") else value
-        elif name in _ELSEWHERE:
-            where = f"custom_config.{name}"
-            raise ConfigurationError(where, MASK, _ELSEWHERE[name])
-        elif isinstance(value, Mapping) and any(each.startswith(f"{name}.") for each in known):
-            yield from _translate_config(value, f"{name}.")
-        else:
-            where = f"custom_config.{name}"
-            accepted = f"accepted are {', '.join([*_NAMES, *sorted(ours)])}"
-            raise ConfigurationError(where, MASK, accepted)
-
-
-def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for name, value in settings.items():
-        *sections, last = name.split(".")
-        branch = tree
-        for section in sections:
-            branch = branch.setdefault(section, {})
-        branch[last] = value
-    return tree
-
-
-def _translate_interaction(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the original's record of an interaction as ours; our names are accepted, too."""
-    translated: dict[str, Any] = {}
-    for name, value in record.items():
-        ours = _INTERACTION_NAMES.get(name) or _CAPITAL.sub(_lower, name)
-        if isinstance(value, Mapping):
-            translated[ours] = _translate_interaction(value)
-        elif name != ours and ours.endswith("_seconds"):
-            translated[ours] = _to_seconds(value)
-        else:
-            translated[ours] = value
-    return translated
-
-
-def _lower(capital: re.Match[str]) -> str:
-    return f"_{capital[0].lower()}"
-
-
-def _translate_check(check: Callable[[], Any]) -> Check:
-    async def translate_later(outcome: Any) -> Any:
-        return _translate_outcome(await outcome)
-
-    def run() -> Any:
-        outcome = check()
-        if inspect.isawaitable(outcome):
-            return translate_later(outcome)
-        return _translate_outcome(outcome)
-
-    return run
-
-
-def _translate_outcome(outcome: Any) -> Any:
-    """Return the original's health object as ours, anything else as it is.
-
-    Its name and timestamp are known here, and the duration is measured.
-    """
-    if not isinstance(outcome, Mapping):
-        return outcome
-    details = dict(outcome.get("details") or {})
-    if outcome.get("responseTime"):
-        details["response_time_seconds"] = outcome["responseTime"] / 1000
-    return Health(state=outcome.get("status"), details=details, error=outcome.get("error"))  # pyright: ignore[reportArgumentType] - it checks its state

@@ -15,11 +15,12 @@ import pytest
 
 from bear_otel import ConfigurationError, setup_production_monitoring
 from bear_otel.cli.receiver import Receiver
-from bear_otel.monitoring import Monitoring, _translate_check
+from bear_otel.monitoring import Monitoring
 from bear_otel.settings import Settings
 from bear_otel.sources.health import Health
 from bear_otel.sources.health_declarations import HEALTH_RUNNER
 from bear_otel.testing import Captured
+from bear_otel.translation import NAMES, translate_check
 from tests.sources.health_harness import wait_until
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -118,9 +119,9 @@ def test_the_original_health_object_is_understood(given: Any, expected: object) 
         return given
 
     async def main() -> object:
-        return await _translate_check(check_later)()  # pyright: ignore[reportGeneralTypeIssues] - it is one
+        return await translate_check(check_later)()  # pyright: ignore[reportGeneralTypeIssues] - it is one
 
-    assert _translate_check(lambda: given)() == expected
+    assert translate_check(lambda: given)() == expected
     assert asyncio.run(main()) == expected
 
 
@@ -278,9 +279,8 @@ def test_arguments_that_cannot_be_used_are_refused(arguments: Any, message: str)
 def test_every_mapped_name_is_a_setting() -> None:
     """A setting that was renamed would be found here."""
     from bear_otel.configuration import iterate_leaves
-    from bear_otel.monitoring import _NAMES
 
-    assert set(_NAMES.values()) <= {leaf.name for leaf in iterate_leaves(Settings)}
+    assert set(NAMES.values()) <= {leaf.name for leaf in iterate_leaves(Settings)}
 
 
 class Sink:
