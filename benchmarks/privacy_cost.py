@@ -44,9 +44,10 @@ def server_span(number: int) -> dict[str, Any]:
     }
 
 
-def log_line(number: int) -> str:
-    """Return a log line without anything to remove."""
-    return f"order {number} accepted for tenant acme in 12.5 ms, status=200 items=3 request_id=0f8fad5b-d9cb-469f-a165-7086772{number % 90000 + 10000}"
+def log_line(number: int, *, words: bool = False) -> str:
+    """Return a log line without anything to remove: a new number in it, or a new word."""
+    name = _letters(number) if words else number
+    return f"order {name} accepted for tenant acme in 12.5 ms, status=200 items=3 request_id=0f8fad5b-d9cb-469f-a165-7086772{number % 90000 + 10000}"
 
 
 def dirty_log_line(number: int) -> str:
@@ -116,9 +117,15 @@ def main() -> None:
             20_000,
         ),
         (
-            "log line, first sight",
+            "log line, its template seen before",
             "15",
             lambda: text(scrubber, log_line(next(numbers)), door="log.body"),
+            2_000,
+        ),
+        (
+            "log line, first of its template",
+            "",
+            lambda: text(scrubber, log_line(next(numbers), words=True), door="log.body"),
             2_000,
         ),
         (

@@ -70,6 +70,7 @@ def find_assignments(source: Source) -> Iterator[Finding]:
     text = source.text
     code = list(source.code)  # in source code only quoted values are values
     pairs = list(_pairs(text, code))
+    source.telling = bool(pairs)
     person = any(pair.hit[1] in _PERSONAL_CONTEXT and pair.hit[0] != "likely" for pair in pairs)
     covered = covered_by_secret = 0
     for pair in pairs:
@@ -90,11 +91,6 @@ def find_assignments(source: Source) -> Iterator[Finding]:
 _PERSONAL_CONTEXT: Final = frozenset(
     {"email", "phone", "name", "birthdate", "address", "id", "iban", "card", "personal", "user"}
 )
-
-
-def has_pairs(text: str) -> bool:
-    """Say whether any key of a text is telling."""
-    return next(_pairs(text, []), None) is not None
 
 
 def _pairs(text: str, code: list[tuple[int, int]]) -> Iterator[Pair]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bear_otel.privacy.assignments import VALUE_WORDS, find_assignments, has_pairs
+from bear_otel.privacy.assignments import VALUE_WORDS, find_assignments
 from bear_otel.privacy.cache import BoundedCache
 from bear_otel.privacy.cards import find_cards
 from bear_otel.privacy.commands import STORE_WORDS, find_flags, find_store_commands
@@ -159,12 +159,7 @@ def find_all(
             for start, inner, offsets in escaped_texts(text):
                 found += offsets.restore(find_all(inner, depth=depth - 1), start)
         shortened.learn(found)
-    if (
-        skeleton is not None
-        and not found
-        and not source.words & _TELLING
-        and not has_pairs(source.text)
-    ):
+    if skeleton is not None and not (found or source.telling or source.words & _TELLING):
         _HARMLESS.put(skeleton, may_hold_numbers(skeleton) or may_hold_addresses(skeleton))
     return found
 

@@ -30,9 +30,12 @@ class Source:
         vocabulary: The words that detectors wait for.
         stems: Words of scripts without spaces, which stand inside longer runs.
         code: Where source lines stand in the text.
+
+    Attributes:
+        telling: Whether a key was found that names something secret or personal.
     """
 
-    __slots__ = ("_random_runs", "code", "lower", "text", "words")
+    __slots__ = ("_random_runs", "code", "lower", "telling", "text", "words")
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Source:
             lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
         self._random_runs: list[tuple[int, int]] | None = None
         self.text = text
+        self.telling = False
         self.code = code
         self.lower = lower
         self.words = vocabulary.intersection(lower.translate(_SEPARATORS).split())
