@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from pipeline_harness import Keep
 
 from bear_otel.pipeline.cleaning import Cleaner
+from bear_otel.pipeline.light_spans import lighten
 from bear_otel.pipeline.resource import create_resource
 from bear_otel.pipeline.sampling import ShareSampler
 from bear_otel.pipeline.spans import ScrubbingSpanProcessor
@@ -54,6 +54,16 @@ class ChosenIds(IdGenerator):
         return True
 
 
+class KeepEnded(SpanProcessor):
+    """Keeps what has ended, and nothing that has only started."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
+
+
 class Service:
     """A service that samples.
 
@@ -88,14 +98,15 @@ class Service:
             shutdown_on_exit=False,
             active_span_processor=self.front,  # type: ignore[arg-type]
         )
-        self._keep = Keep()
+        lighten(provider, self.front)
+        self._keep = KeepEnded()
         self.front.add_span_processor(self._keep)
         self.tracer = provider.get_tracer("service")
 
     @property
     def kept(self) -> list[ReadableSpan]:
         """What has left, in that order."""
-        return self._keep.ended
+        return self._keep.spans
 
     def names(self) -> list[str]:
         """Return the names of what has left."""

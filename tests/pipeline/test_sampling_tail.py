@@ -168,7 +168,7 @@ def test_memory_of_decisions_is_bounded() -> None:
     [
         pytest.param(replace(AMPLE, traces=2), "traces", id="traces"),
         pytest.param(replace(AMPLE, spans=20), "spans", id="spans"),
-        pytest.param(replace(AMPLE, bytes=150_000), "bytes", id="bytes"),
+        pytest.param(replace(AMPLE, bytes=30_000), "bytes", id="bytes"),
     ],
 )
 def test_the_oldest_trace_is_decided_early_when_the_buffer_is_full(
