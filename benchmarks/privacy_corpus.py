@@ -41,7 +41,7 @@ from privacy_tools import TOOLS, Tool, record  # noqa: E402 - beside this file
 if TYPE_CHECKING:
     from corpus.case import Case
 
-_WRAPPERS: dict[str, Callable[[str], str]] = {
+WRAPPERS: dict[str, Callable[[str], str]] = {
     "json": lambda text: json.dumps({"level": "error", "msg": text, "n": 3}),
     "repr": lambda text: f"RuntimeError: job failed: ValueError({text!r})",
     "quotes": lambda text: f'worker said "{text}" and stopped',
@@ -202,7 +202,7 @@ def main() -> int:
     parser.add_argument("--part", choices=["dev", "holdout"], default="dev")
     parser.add_argument("--tool", choices=TOOLS, nargs="+", default=["bear"])
     parser.add_argument("--seed", default="", help="of the secrets; others than the usual ones")
-    parser.add_argument("--inside", choices=_WRAPPERS, help="texts within another text")
+    parser.add_argument("--inside", choices=WRAPPERS, help="texts within another text")
     parser.add_argument("--failures", action="store_true", help="list the failing cases (dev only)")
     options = parser.parse_args()
     if options.failures and options.part == "holdout":
@@ -210,7 +210,7 @@ def main() -> int:
     os.environ["PRIVACY_CORPUS_SEED"] = options.seed  # read when the corpus is made
     cases = load(options.part)
     if options.inside:
-        cases = wrap(cases, _WRAPPERS[options.inside])
+        cases = wrap(cases, WRAPPERS[options.inside])
     scored = {}
     for name in options.tool:
         tool = TOOLS[name]()

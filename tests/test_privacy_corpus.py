@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -23,9 +24,13 @@ from corpus import checksums, load, make  # noqa: E402 - found through the score
 from corpus.case import Case, block  # noqa: E402
 from privacy_tools import TOOLS, record  # noqa: E402
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _DEV = load("dev")
 _HOLDOUT = load("holdout")
 _ALL = _DEV + _HOLDOUT
+_BEAR = TOOLS["bear"]()
 
 
 def _percent(share: tuple[int, int]) -> float:
@@ -193,18 +198,26 @@ def test_the_failures_of_the_hold_out_cannot_be_listed() -> None:
     assert "stay unseen" in run.stderr
 
 
+@pytest.mark.parametrize("wrapper", scorer.WRAPPERS.values(), ids=scorer.WRAPPERS)
+def test_a_text_inside_another_loses_what_it_loses_alone(wrapper: Callable[[str], str]) -> None:
+    """Logs quote logs, as JSON, as `repr`, or between quotes."""
+    figures = scorer.rates(wrapped := scorer.wrap(_DEV, wrapper), scorer.score(wrapped, _BEAR))
+    assert _percent(figures.core_leak) <= 1.0
+    assert _percent(figures.over_redaction) <= 1.0
+
+
 @pytest.mark.parametrize(
     ("cases", "core_leak", "over_redaction"),
     [
         pytest.param(_DEV, 1.0, 2.0, id="dev"),
-        pytest.param(_HOLDOUT, 1.2, 0.6, id="holdout"),
+        pytest.param(_HOLDOUT, 0.8, 0.6, id="holdout"),
     ],
 )
 def test_the_scrubber_keeps_its_figures(
     cases: list[Case], core_leak: float, over_redaction: float
 ) -> None:
     """The limits are in per cent; the hold-out's are what was reported, hardly more."""
-    verdicts = scorer.score(cases, TOOLS["bear"]())
+    verdicts = scorer.score(cases, _BEAR)
     figures = scorer.rates(cases, verdicts)
     assert _percent(figures.core_leak) <= core_leak
     assert _percent(figures.over_redaction) <= over_redaction
