@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.distro import BaseDistro
 from typing_extensions import override
 
 from bear_otel.children import is_application, is_worker
+from bear_otel.instrumentors import extend_instrumentors
 from bear_otel.settings import ConfigurationError
 
 # All that is heavy is imported where it is used: a child process that is left alone must not pay
@@ -77,6 +78,7 @@ class BearDistro(BaseDistro):
             problem = f"{type(error).__name__}: {error}"
         else:
             problem = ""
+            extend_instrumentors()
         _State.instrumentors[entry_point.name] = problem
 
 
