@@ -134,8 +134,8 @@ def test_the_application_may_know_better(
 
 
 def nest(levels: int) -> bytes:
-    """Return JSON that is deep."""
-    return b'{"a":' * levels + b"1" + b"}" * levels
+    """Return JSON that is deep; some versions of Python read it, some do not."""
+    return b"[" * levels + b"]" * levels
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def nest(levels: int) -> bytes:
         (b"no json", {}, 400, "invalid"),
         (b"[]", {}, 400, "invalid"),
         (b"\xff", {}, 400, "invalid"),
-        (nest(2_500), {}, 400, "invalid"),
+        (nest(8_000), {}, 400, "invalid"),
         (b"1" * 10_000, {}, 400, "invalid"),
         ({**TOLD, "device": "Chrome"}, {}, 400, "invalid"),
         ({**TOLD, "url": "https://x/?token=1"}, {}, 400, "invalid"),
