@@ -85,7 +85,7 @@ class _Expired:
         return getattr(self._proxy.inner, name)
 
 
-class _BoundProxy(Proxy):
+class _Bound(Proxy):
     """An instrument whose series are found once; see `BoundInstrument`."""
 
     _record = ""
@@ -98,12 +98,9 @@ class _BoundProxy(Proxy):
             self._inner = BoundInstrument(self._inner, self._record)
 
 
-class CleanCounter(_BoundProxy, Counter):
-    """Records clean attributes."""
+class _Adding(Proxy):
+    """Adds with clean attributes."""
 
-    _record = "add"
-
-    @override
     def add(
         self,
         amount: float,
@@ -113,7 +110,13 @@ class CleanCounter(_BoundProxy, Counter):
         self._inner.add(amount, self._clean(attributes), context)
 
 
-class CleanUpDownCounter(Proxy, UpDownCounter):
+class CleanCounter(_Adding, _Bound, Counter):
+    """Records clean attributes."""
+
+    _record = "add"
+
+
+class CleanUpDownCounter(_Adding, UpDownCounter):
     """Sums up here and lets the SDK observe; see `Sums` for why."""
 
     @override
@@ -123,17 +126,8 @@ class CleanUpDownCounter(Proxy, UpDownCounter):
         callbacks = [self._bind(sums.observe, meter)]
         meter.create_observable_up_down_counter(callbacks=callbacks, **self._arguments)
 
-    @override
-    def add(
-        self,
-        amount: float,
-        attributes: Mapping[str, Any] | None = None,
-        context: Context | None = None,
-    ) -> None:
-        self._inner.add(amount, self._clean(attributes), context)
 
-
-class CleanHistogram(_BoundProxy, Histogram):
+class CleanHistogram(_Bound, Histogram):
     """Records clean attributes."""
 
     _record = "record"
