@@ -41,8 +41,8 @@ _SCALARS = frozenset({str, int, float, bool})
 _TEXT = frozenset({str})
 # The SDK counts and drops what is beyond its limits, of which this is half the default.
 _MOST_ATTRIBUTES = 64
-# Below a span of this process it follows that span, whatever else it does.
-_FOLLOWS_PARENT = "localParentSampled:AlwaysOnSampler"
+# Below a sampled span of this process it follows that span, whatever else it does.
+_FOLLOWS_SAMPLED = "localParentSampled:AlwaysOnSampler"
 
 
 def lighten(provider: TracerProvider, processor: ScrubbingSpanProcessor) -> None:
@@ -82,9 +82,8 @@ class LightTracer:
         self.scope, self.limits = seams.read_tracer(sdk)
         self._start_sdk_span = sdk.start_span
         self._ids = sdk.id_generator
-        self._follows_parent = isinstance(sdk.sampler, ShareSampler) or (
-            _FOLLOWS_PARENT in sdk.sampler.get_description()
-        )
+        self._follows_recorded = isinstance(sdk.sampler, ShareSampler)
+        self._follows_sampled = _FOLLOWS_SAMPLED in sdk.sampler.get_description()
 
     def start_span(
         self,
@@ -106,7 +105,9 @@ class LightTracer:
             )
         above = get_current_span(context)
         parent: SpanContext | None = above.get_span_context()
-        if self._follows_parent and above.is_recording():
+        if above.is_recording() and (
+            self._follows_recorded or (self._follows_sampled and parent.trace_flags.sampled)
+        ):
             own = _follow(parent, self._ids.generate_span_id())
         else:
             parent = parent if parent.is_valid else None

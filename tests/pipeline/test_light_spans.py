@@ -65,6 +65,18 @@ class Watch(SpanProcessor):
         span.set_attribute("watched", True)
 
 
+class Recording(Sampler):
+    """Lets spans be recorded, and nobody keep them."""
+
+    @override
+    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+        return SamplingResult(Decision.RECORD_ONLY)
+
+    @override
+    def get_description(self) -> str:
+        return "Recording"
+
+
 class Tagging(Sampler):
     """Adds an attribute of its own, as samplers may."""
 
@@ -268,6 +280,7 @@ DEEDS = [
         pytest.param(DEFAULT_OFF, id="off by default"),
         pytest.param(ALWAYS_ON, id="always"),
         pytest.param(ParentBased(ALWAYS_ON, local_parent_sampled=ALWAYS_OFF), id="no children"),
+        pytest.param(ParentBased(Recording()), id="only recorded"),
         pytest.param(ShareSampler(1.0), id="share"),
         pytest.param(ShareSampler(0.0), id="share that only records"),
         pytest.param(Tagging(), id="with attributes"),
