@@ -25,6 +25,7 @@ from server_variants import (
     OTHERS,
     OURS,
     PREVIOUS,
+    SAMPLED,
     STOCK,
     Variant,
     create_previous,
@@ -140,7 +141,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="of all variants, besides bare")
     parser.add_argument("--previous", type=Path, help="another checkout to compare with")
     options = parser.parse_args()
-    variants = [BARE, STOCK, OURS, *(OTHERS[name] for name in options.also)]
+    variants = [BARE, STOCK, OURS, SAMPLED, *(OTHERS[name] for name in options.also)]
     if options.previous:
         variants.append(create_previous(options.previous.resolve()))
     if options.only:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +65,11 @@ OURS = Variant(
     launcher=("bear-otel-instrument",),
     environment=_OTLP,
 )
+SAMPLED = replace(
+    OURS,
+    name="bear-otel, 10 %",
+    environment={**_OTLP, "BEAR_OTEL_SAMPLING_PERFORMANCE": "0.1"},
+)
 PREVIOUS = "previous"
 # On request.
 OTHERS = {
@@ -113,7 +118,7 @@ def install(variant: Variant) -> Path:
     )
     digest = hashlib.sha256("\0".join(contents).encode()).hexdigest()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    venv = cache / "bear-otel" / "venvs" / f"benchmark-{variant.name}-{digest[:12]}"
+    venv = cache / "bear-otel" / "venvs" / f"benchmark-{digest[:12]}"
     if not (venv / "complete").exists():
         print(f"installing {variant.name} ...", file=sys.stderr)
         shutil.rmtree(venv, ignore_errors=True)
