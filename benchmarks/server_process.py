@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -56,6 +57,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self._address = ("127.0.0.1", port)
+        self._share = variant.share
         self._command = [
             *(str(bin_directory / word) for word in variant.launcher),
             str(bin_directory / "uvicorn"),
@@ -107,10 +109,11 @@ class Server:
         for _ in range(requests):
             # New texts each time, as in real life.
             number = secrets.randbelow(1_000_000)
+            flags = "01" if random.random() < self._share else "00"
             request = (
                 f"GET {path}/{number} HTTP/1.1\r\nhost: localhost\r\n"
                 f"user-agent: benchmark/1.0\r\naccept: */*\r\n"
-                f"traceparent: 00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01\r\n\r\n"
+                f"traceparent: 00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-{flags}\r\n\r\n"
             )
             started = time.perf_counter()
             self._socket.sendall(request.encode())

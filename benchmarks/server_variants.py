@@ -31,6 +31,7 @@ class Variant:
         launcher: Command in front of uvicorn.
         module: What uvicorn imports; some products are set up in code.
         environment: Variables; `{endpoint}` is the address of the sink.
+        share: Of the requests whose caller has kept the trace.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Variant:
     launcher: tuple[str, ...] = ()
     module: str = "service"
     environment: dict[str, str] = field(default_factory=dict)
+    share: float = 1.0
 
 
 _OTLP = {
@@ -69,6 +71,7 @@ SAMPLED = replace(
     OURS,
     name="bear-otel, 10 %",
     environment={**_OTLP, "BEAR_OTEL_SAMPLING_PERFORMANCE": "0.1"},
+    share=0.1,
 )
 PREVIOUS = "previous"
 # On request.

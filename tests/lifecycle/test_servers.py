@@ -16,7 +16,7 @@ pytestmark = pytest.mark.server
 
 ORDERS = 20
 LONGEST_EXIT_SECONDS = 3.0
-MOST_ADDED_SECONDS = 2.5
+MOST_ADDED_SECONDS = 2.0
 
 _GUNICORN = "gunicorn service:app --bind 127.0.0.1:{port} --no-control-socket"
 _HYPERCORN = "hypercorn service:app --bind 127.0.0.1:{port}"
