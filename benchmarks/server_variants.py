@@ -78,6 +78,7 @@ PREVIOUS = "previous"
 OTHERS = {
     variant.name: variant
     for variant in (
+        Variant(name="floor", requirements=("opentelemetry-sdk",), module="service_floor"),
         Variant(
             name="ddtrace",
             requirements=("ddtrace",),
