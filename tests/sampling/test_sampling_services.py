@@ -170,10 +170,14 @@ def test_a_tenth_of_the_others_is_there_whole_in_both_services(load: Load) -> No
 
 @pytest.mark.parametrize("service", ["front", "back"])
 def test_the_weights_add_up_to_the_truth(load: Load, service: str) -> None:
-    """Within 2 %, and the errors exactly."""
+    """Within four standard deviations, 4.5 %, and the errors exactly.
+
+    On an idle machine it is within 0.2 %: the ids lie evenly. On a busy one requests overtake each
+    other, and how many of the errors fall into the share, 15 expected, becomes luck.
+    """
     spans = [span for some in by_trace(getattr(load, service)).values() for span in some]
     requests = [span for span in spans if span.kind == SERVER]
-    assert sum(map(weight, requests)) == pytest.approx(REQUESTS, rel=0.02)
+    assert sum(map(weight, requests)) == pytest.approx(REQUESTS, rel=0.045)
     failed = [weight(span) for span in requests if span.status.code == ERROR]
     assert failed == [1.0] * (REQUESTS // 40 * (2 if service == "front" else 1))
 
