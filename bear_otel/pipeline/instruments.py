@@ -21,7 +21,9 @@ from opentelemetry.sdk.metrics import Counter as SdkCounter
 from opentelemetry.sdk.metrics import Histogram as SdkHistogram
 from typing_extensions import override
 
+from bear_otel.pipeline import seams
 from bear_otel.pipeline.bound import BoundInstrument
+from bear_otel.pipeline.series import MAX_SERIES
 from bear_otel.pipeline.sums import Sums
 
 if TYPE_CHECKING:
@@ -48,7 +50,6 @@ class Proxy:
 
     def expire(self, renew: Callable[[], None]) -> None:
         """Wait for the provider of a forked child, which the first use makes."""
-        self._clean.begin_anew()
         self._inner = _Expired(self, renew)
 
     def attach(self, meter: Meter) -> None:
@@ -124,7 +125,8 @@ class CleanUpDownCounter(_Adding, UpDownCounter):
         self._meter = meter
         sums = self._inner = Sums(self._arguments["name"])
         callbacks = [self._bind(sums.observe, meter)]
-        meter.create_observable_up_down_counter(callbacks=callbacks, **self._arguments)
+        twin = meter.create_observable_up_down_counter(callbacks=callbacks, **self._arguments)
+        sums.limit = seams.find_cardinality_limit(twin, MAX_SERIES)
 
 
 class CleanHistogram(_Bound, Histogram):

@@ -39,6 +39,7 @@ from bear_otel.pipeline.instruments import (
     wrap_callback,
 )
 from bear_otel.pipeline.losses import logger
+from bear_otel.pipeline.overflow import OverflowWatch
 from bear_otel.pipeline.series import AttributeCache
 
 if TYPE_CHECKING:
@@ -68,12 +69,19 @@ class ScrubbingMeterProvider(MeterProvider):
     """
 
     def __init__(self, create_inner: Callable[[], SdkMeterProvider], scrubber: Scrubber) -> None:
-        self._create_inner = create_inner
-        self._inner = create_inner()
+        self._overflow_watch = OverflowWatch()
+
+        def create_watched() -> SdkMeterProvider:
+            inner = create_inner()
+            seams.watch_collections(inner, self._overflow_watch)
+            return inner
+
+        self._create_inner = create_watched
+        self._inner = create_watched()
         self._outdated = False
         self._renewing = threading.RLock()
         self._scrubber = scrubber
-        self._clean_scope = self.create_cache("of a scope")
+        self._clean_scope = self.create_cache()
         self._meters: dict[tuple[Any, ...], _CleanMeter] = {}
         # After the SDK's own handlers, which were registered when its provider was made.
         reset_in_child(self._expire)
@@ -133,6 +141,7 @@ class ScrubbingMeterProvider(MeterProvider):
         """
         self._renewing = threading.RLock()
         self._outdated = True
+        self._overflow_watch.begin_anew()
         seams.silence_readers(self._inner)
         for meter in list(self._meters.values()):
             meter.expire()
@@ -161,9 +170,9 @@ class ScrubbingMeterProvider(MeterProvider):
         threading.Thread(target=_end_quietly, args=(parents,), daemon=True).start()
 
     # Read by the proxies below.
-    def create_cache(self, metric: str) -> AttributeCache:
+    def create_cache(self) -> AttributeCache:
         """Return what cleans the attributes of one metric."""
-        return AttributeCache(self._scrubber, metric)
+        return AttributeCache(self._scrubber)
 
     def clean_text(self, text: str | None, door: str) -> str | None:
         """Return a name or description as it may leave; never raises."""
@@ -268,7 +277,7 @@ class _CleanMeter(Meter):
         key = (method, *arguments.values()) if "callbacks" not in extra else object()
         instrument = self._instruments.get(key)
         if instrument is None:
-            cache = self._provider.create_cache(arguments["name"])
+            cache = self._provider.create_cache()
             if "callbacks" in extra:
                 arguments["callbacks"] = [wrap_callback(each, cache) for each in extra["callbacks"]]
             instrument = proxy(method, arguments, self._inner, cache)

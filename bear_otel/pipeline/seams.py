@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.instrumentation.distro import BaseDistro
     from opentelemetry.sdk._logs import LogRecordProcessor
+    from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Span, SpanLimits, SpanProcessor, Tracer
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -82,6 +83,25 @@ def silence_readers(provider: MeterProvider) -> None:
 
 def _find_nothing(*_: Any, **__: Any) -> None:
     """Return no metrics, which a reader takes for an empty collection."""
+
+
+def watch_collections(provider: MeterProvider, watch: Callable[[MetricsData], None]) -> None:
+    """Let somebody look at what the readers of a provider collect, whoever adds them.
+
+    Exporters could, but a file may name any, and a reader that is scraped has none.
+    """
+    consumer = provider._measurement_consumer
+    collect = consumer.collect
+
+    def collect_and_watch(*args: Any, **kwargs: Any) -> MetricsData | None:
+        collected = collect(*args, **kwargs)
+        if collected is not None:
+            watch(collected)
+        return collected
+
+    consumer.collect = collect_and_watch
+    for reader in provider._metric_readers:
+        reader._set_collect_callback(collect_and_watch)  # pyright: ignore[reportArgumentType] - as above
 
 
 def shut_down_foreign_providers() -> None:
@@ -189,6 +209,14 @@ def find_aggregations(
                 series = match._get_or_create_aggregation(_hash_attributes(kept), kept)
             found.append(series.aggregate)
     return tuple(found)
+
+
+def find_cardinality_limit(instrument: Any, default: int) -> int:
+    """Return how many series of an instrument its readers and views tell apart at the most."""
+    consumer = getattr(instrument, "_measurement_consumer", None)  # none where it does nothing
+    storages = consumer._reader_storages.values() if consumer else ()
+    matches = (storage._get_or_init_view_instrument_match(instrument) for storage in storages)
+    return max((each._cardinality_limit for found in matches for each in found), default=default)
 
 
 def load_instrumentors(distro: BaseDistro) -> None:

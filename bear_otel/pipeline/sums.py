@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from bear_otel.pipeline.losses import logger
-from bear_otel.pipeline.series import MAX_SERIES, OVERFLOW, identify
+from bear_otel.pipeline.overflow import OVERFLOW
+from bear_otel.pipeline.series import MAX_SERIES, identify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,6 +35,8 @@ class Sums:
         self._lock = threading.RLock()
         self._name = name
         self._sums: dict[object, list[Any]] = {}
+        # As many as the SDK will tell apart.
+        self.limit = MAX_SERIES
 
     def add(
         self,
@@ -58,6 +61,6 @@ class Sums:
             return [Observation(total, attributes) for total, attributes in self._sums.values()]
 
     def _begin(self, key: object, attributes: Mapping[str, Any] | None) -> list[Any]:
-        if len(self._sums) >= MAX_SERIES:
+        if len(self._sums) >= self.limit:
             return self._sums.setdefault("overflow", [0, OVERFLOW])
         return self._sums.setdefault(key, [0, attributes])

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 import pytest
-from opentelemetry.metrics import CallbackOptions, Counter, Meter, MeterProvider, Observation
+from opentelemetry.metrics import CallbackOptions, Counter, MeterProvider, Observation
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from opentelemetry.sdk.metrics.export import (
     InMemoryMetricReader,
@@ -20,7 +20,6 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import TracerProvider
 from pipeline_harness import EMAIL, BrokenScrubber
 
-from bear_otel.pipeline.losses import logger
 from bear_otel.pipeline.metrics import ScrubbingMeterProvider
 from bear_otel.privacy import Scrubber
 
@@ -209,72 +208,6 @@ def test_metrics_are_sent_once_at_the_end(ends: list[str], exports: int) -> None
     for end in ends:
         getattr(provider, end)()
     assert exporter.exports == exports
-
-
-def record(meter: Meter, kind: str, series: int) -> None:
-    """Record so many series with an instrument of a kind."""
-    attributes: list[dict[str, Any]] = [{"number": number} for number in range(series)]
-    if kind.startswith("observable"):
-        observed = [Observation(1, each) for each in attributes]
-        getattr(meter, f"create_{kind}")("orders", [lambda _: observed])
-        return
-    instrument = getattr(meter, f"create_{kind}")("orders")
-    method = {"histogram": "record", "gauge": "set"}.get(kind, "add")
-    for each in attributes * 2:
-        getattr(instrument, method)(1, each)
-
-
-KINDS = (
-    "counter",
-    "up_down_counter",
-    "histogram",
-    "gauge",
-    "observable_counter",
-    "observable_up_down_counter",
-    "observable_gauge",
-)
-
-
-@pytest.mark.parametrize("series", [2000, 2001])
-@pytest.mark.parametrize("kind", KINDS)
-def test_too_many_series_are_said_once(
-    kind: str, series: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Exactly when the SDK begins to add them up, whoever made the instrument."""
-    provider, (reader,) = create_meter_provider()
-    record(provider.get_meter("test"), kind, series)
-    found = [point for _ in range(2) for point in find_points(reader, "orders")]
-    overflown = sum("otel.metric.overflow" in point.attributes for point in found)
-    said = [each.getMessage() for each in caplog.records if each.name == logger.name]
-    assert overflown == (0 if series == 2000 else 2)
-    assert [message.partition(";")[0] for message in said] == (
-        [] if series == 2000 else ["metric orders: more than 2000 combinations of attributes"]
-    )
-
-
-def test_series_that_are_one_after_scrubbing_are_no_overflow(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """What counts is what is told apart, and not what was recorded."""
-    provider, (reader,) = create_meter_provider()
-    counter = provider.get_meter("test").create_counter("orders")
-    for number in range(3000):
-        counter.add(1, {"who": f"ada{number}@example.com"})
-    assert collect(reader)["orders"] == {REDACTED: 3000}
-    assert not caplog.records
-
-
-def find_points(reader: InMemoryMetricReader, name: str) -> list[Any]:
-    """Collect now; return the points of a metric."""
-    data = reader.get_metrics_data()
-    return [
-        point
-        for resource in (data.resource_metrics if data else ())
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name == name
-        for point in metric.data.data_points
-    ]
 
 
 def test_a_forked_child_counts_from_zero() -> None:
