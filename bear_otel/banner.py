@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 
 from bear_otel import __version__
-from bear_otel.environment import SIGNALS, find_ignored, load_list
+from bear_otel.environment import SIGNALS, advise_name, find_ignored, load_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +87,10 @@ def find_warnings(running: Running, environ: Mapping[str, str]) -> list[str]:
     """Return what works, but most likely not as meant."""
     warnings = list(running.configuration.unknown_variables)
     if environ.get("OTEL_CONFIG_FILE") and (ignored := find_ignored(environ)):
-        warnings.append(f"OTEL_CONFIG_FILE is set, so these are ignored: {', '.join(ignored)}")
+        warnings.append(
+            f"OTEL_CONFIG_FILE is set, so these are ignored: {', '.join(ignored)}; write into the "
+            f"file what they say, or unset {' '.join(ignored)}"
+        )
     sampling = running.configuration.settings.sampling
     wanted = sampling.decided_by == "app" and sampling.performance_sampling < 1
     if wanted and running.providers.spans.tail is None:
@@ -103,7 +106,7 @@ def find_warnings(running: Running, environ: Mapping[str, str]) -> list[str]:
         )
     service = running.providers.tracer.resource.attributes.get("service.name", "")
     if str(service).startswith("unknown_service"):
-        warnings.append("the service has no name; set OTEL_SERVICE_NAME=<name>")
+        warnings.append(f"the service has no name; {advise_name(environ)}")
     return warnings
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,7 @@ from bear_otel.pipeline.spool import SpoolOptions
 from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from bear_otel.pipeline.losses import Signal
     from bear_otel.settings import SpoolSettings
@@ -47,6 +50,9 @@ _IN_FILE = (
     "OTEL_LOGRECORD_",
 )
 
+# https://opentelemetry.io/docs/specs/otel/configuration/data-model/#environment-variable-substitution
+_SUBSTITUTION = re.compile(r"\$\{(?:env:)?(\w+)")
+
 
 def load_file(environ: Mapping[str, str]) -> Any:
     """Return the parsed file that `OTEL_CONFIG_FILE` names, or None.
@@ -63,10 +69,24 @@ def load_file(environ: Mapping[str, str]) -> Any:
         accepted = "reading it needs: pip install 'bear-otel[file]'"
         raise ConfigurationError("OTEL_CONFIG_FILE", path, accepted) from None
     try:
-        return load_config_file(path)
+        with _without_tracebacks():
+            return load_config_file(path)
     except Exception as error:
-        # The library raises its own, jsonschema's and YAML's errors.
-        raise ConfigurationError("OTEL_CONFIG_FILE", path, str(error)) from error
+        # The library raises its own, jsonschema's and YAML's errors, some over several lines.
+        problem = " ".join(str(error).split())
+        raise ConfigurationError("OTEL_CONFIG_FILE", path, problem) from error
+
+
+@contextlib.contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """Keep the library from logging what it raises as well."""
+    logger = logging.getLogger("opentelemetry.configuration")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def get_our_part(file_config: Any) -> Mapping[str, Any] | None:
@@ -82,9 +102,27 @@ def is_disabled(environ: Mapping[str, str]) -> bool:
 def find_ignored(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that are set in vain beside an `OTEL_CONFIG_FILE`.
 
-    The specification wants it so: with a file, what it can describe comes from the file alone.
+    The specification wants it so: with a file, what it can describe comes from the file alone,
+    and from the variables that it names.
     """
-    return sorted(name for name in environ if name.startswith(_IN_FILE) and environ[name])
+    named = _find_named(environ["OTEL_CONFIG_FILE"])
+    return sorted(n for n in environ if n.startswith(_IN_FILE) and environ[n] and n not in named)
+
+
+def _find_named(path: str) -> frozenset[str]:
+    try:
+        return frozenset(_SUBSTITUTION.findall(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError):  # which `load_file` reports
+        return frozenset()
+
+
+def advise_name(environ: Mapping[str, str]) -> str:
+    """Return what to do about a service that has no name."""
+    if path := environ.get("OTEL_CONFIG_FILE"):
+        return (
+            f"write into {path}: resource: {{attributes: [{{name: service.name, value: <name>}}]}}"
+        )
+    return "export OTEL_SERVICE_NAME=<name>"
 
 
 def load_plan(environ: Mapping[str, str], spool: SpoolSettings) -> Plan:

@@ -129,6 +129,37 @@ def test_a_bad_setting_is_explained_and_the_program_runs(
     assert sink.requests == []
 
 
+NAMED = "resource: {attributes: [{name: service.name, value: %s}]}"
+NAMELESS = "warning   the service has no name; "
+IGNORED = "so these are ignored: OTEL_SERVICE_NAME"
+
+
+@pytest.mark.parametrize(
+    ("resource", "banner", "ignored"),
+    [
+        ("", f"{NAMELESS}write into otel.yaml: {NAMED % '<name>'}", True),
+        (NAMED % "shop", "shop -> ", True),
+        (NAMED % '"${OTEL_SERVICE_NAME}"', "program -> ", False),
+    ],
+    ids=["nameless", "named as advised", "named by the variable"],
+)
+def test_the_advice_for_a_file_works(
+    sink: Sink, tmp_path: Path, resource: str, banner: str, ignored: bool
+) -> None:
+    """What names a service without a file is ignored with one, but where the file uses it."""
+    (tmp_path / "otel.yaml").write_text(f'file_format: "1.0"\n{resource}\n')
+    result = run("", sink.receiver.endpoint, cwd=tmp_path, OTEL_CONFIG_FILE="otel.yaml")
+    assert banner in result.stderr
+    assert (NAMELESS in result.stderr) == (NAMELESS in banner)
+    assert (IGNORED in result.stderr) == ignored
+
+
+def test_the_advice_without_a_file_is_the_variable(sink: Sink) -> None:
+    """The shortest that works."""
+    result = run("", sink.receiver.endpoint, OTEL_SERVICE_NAME="")
+    assert f"{NAMELESS}export OTEL_SERVICE_NAME=<name>\n" in result.stderr
+
+
 def test_a_bad_setting_in_a_file_is_explained(sink: Sink, tmp_path: Path) -> None:
     """The third door, with the name as it stands in the file."""
     path = tmp_path / "otel.yaml"
