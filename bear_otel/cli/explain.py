@@ -85,7 +85,7 @@ def _explain_silence(environ: Mapping[str, str]) -> int:
     for finding in problems:
         print(f"✗ {finding.topic}: {finding.text}\n    -> {finding.mend}")
     if not problems:
-        print("The way to the endpoint is open. What else makes silence:")
+        print("Nothing is broken that can be seen from here. What else makes silence:")
         for reason in _SILENCE:
             print(f"  - {reason}")
     return int(bool(problems))

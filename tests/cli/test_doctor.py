@@ -214,7 +214,7 @@ def test_a_proxy_that_is_in_the_way_is_found(
             "a number of at least 0",
             "unset BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS",
         ),
-        ({"OTEL_CONFIG_FILE": "/nowhere.yaml"}, "OTEL_CONFIG_FILE", "cannot be read", "unset"),
+        ({"OTEL_CONFIG_FILE": "/nowhere.yaml"}, "settings", "is not usable", "unset OTEL_CONFIG"),
         (
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
             "endpoint of traces",
@@ -253,6 +253,53 @@ def test_what_may_be_meant_so_is_a_note(variables: dict[str, str], text: str) ->
     """It does not change the exit code."""
     notes = [f.text for f in examine({**HEALTHY, **variables}) if f.level == "note"]
     assert any(text in note for note in notes), notes
+
+
+NAMED = "resource: {attributes: [{name: service.name, value: shop}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (NAMED, None),
+        ("", ("service", "it has no name", "write into otel.yaml: resource: ")),
+        ("resource: [\n", ("settings", "Failed to parse YAML", "unset OTEL_CONFIG_FILE")),
+        ("resource: 3\n", ("settings", "3 is not of type 'object'", "unset OTEL_CONFIG_FILE")),
+        (
+            NAMED + "distribution: {bear_otel: {privacy: {strict: perhaps}}}\n",
+            ("settings", "privacy.strict='perhaps'", "correct it in otel.yaml"),
+        ),
+    ],
+    ids=["good", "nameless", "no YAML", "another schema", "our part"],
+)
+def test_a_bad_file_is_found(
+    text: str,
+    problem: tuple[str, str, str] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With what is wrong in it, once; variables that the file makes void are no excuse."""
+    monkeypatch.chdir(tmp_path)
+    Path("otel.yaml").write_text(f'file_format: "1.0"\n{text}')
+    problems = diagnose(OTEL_CONFIG_FILE="otel.yaml", OTEL_TRACES_EXPORTER="nobody")
+    assert list(problems) == ([problem[0]] if problem else [])
+    if problem:
+        found, mend = problems[problem[0]]
+        assert problem[1] in found
+        assert problem[2] in mend
+    assert caplog.records == []
+
+
+def test_settings_in_a_file_are_shown_with_their_origin(tmp_path: Path) -> None:
+    """And that nobody has tried its endpoints."""
+    path = tmp_path / "otel.yaml"
+    path.write_text(
+        f'file_format: "1.0"\n{NAMED}distribution: {{bear_otel: {{privacy: {{strict: true}}}}}}\n'
+    )
+    texts = [finding.text for finding in examine({**HEALTHY, "OTEL_CONFIG_FILE": str(path)})]
+    assert "privacy.strict = True (from file)" in texts
+    assert "the endpoints that it names are not tried from here" in texts
 
 
 def test_an_old_library_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,8 @@ def examine(environ: Mapping[str, str], command: Sequence[str] = ()) -> Iterator
     if command:
         yield from service.check_command(command)
     yield from settings.check_settings(environ)
+    if environ.get("OTEL_CONFIG_FILE"):
+        return  # which names its own exporters
     try:
         loaded = load_configuration(environ=environ).settings
         plan = load_plan(environ, loaded.spool)
@@ -61,8 +63,6 @@ def examine(environ: Mapping[str, str], command: Sequence[str] = ()) -> Iterator
         return  # said above; nothing of what follows can work
     if plan.spool:
         yield from service.check_spool(plan.spool.directory)
-    if environ.get("OTEL_CONFIG_FILE"):
-        return  # its endpoints stand in the file
     ours: list[Signal] = [signal for signal in SIGNALS if DEFAULT in plan.exporters[signal]]
     if ours:
         yield from endpoints.check_proxy(environ)
