@@ -19,7 +19,7 @@ from bear_otel.pipeline.propagation import ScrubbingPropagator
 from bear_otel.pipeline.providers import Providers, create_file_providers, create_providers
 from bear_otel.pipeline.resource import create_resource
 from bear_otel.pipeline.sampling import create_sampling
-from bear_otel.pipeline.shutdown import Flusher, flush_at_exit
+from bear_otel.pipeline.shutdown import Flusher, flush_all, flush_at_exit
 from bear_otel.pipeline.supervisors import watch_supervisors
 from bear_otel.scrubbing import create_scrubber
 from bear_otel.starting import start_sources
@@ -67,7 +67,7 @@ class Running:
         self._supervising = False
         self._closed = threading.Event()
         settings = configuration.settings.lifecycle
-        self.flusher = Flusher(self._flushes(ending=True), settings.shutdown_timeout_seconds)
+        self.flusher = Flusher(self._flush_last, settings.shutdown_timeout_seconds)
         reset_in_child(self._begin)
 
     def is_active(self) -> bool:
@@ -85,7 +85,7 @@ class Running:
         Args:
             timeout_seconds: Longest wait.
         """
-        Flusher(self._flushes(), timeout_seconds).flush()
+        self._flush(timeout_seconds, ending=False)
 
     def stop(self) -> None:
         """Take the sources out, flush within the budget of the process, and end the providers."""
@@ -119,20 +119,30 @@ class Running:
         self.scrubber.counts.clear()
         self.scrubber.errors = 0
 
-    def _flushes(self, *, ending: bool = False) -> list[Callable[[float], object]]:
+    def _flush_last(self, seconds: float) -> None:
+        self._flush(seconds, ending=True)
+
+    def _flush(self, seconds: float, *, ending: bool) -> None:
         providers = self.providers
 
-        def flush_spans(seconds: float) -> None:
+        def flush_spans(left: float) -> None:
             if ending:
                 providers.spans.settle()
-            providers.tracer.force_flush(int(seconds * 1000))
+            providers.tracer.force_flush(int(left * 1000))
 
-        return [
-            flush_spans,
-            lambda seconds: providers.meter.force_flush(seconds * 1000),
-            lambda seconds: providers.logger.force_flush(int(seconds * 1000)),
-            lambda seconds: [flush(seconds) for flush in self.flushes],
-        ]
+        def flush_others(left: float) -> None:
+            for flush in self.flushes:
+                flush(left)
+
+        flush_all(
+            (
+                flush_spans,
+                lambda left: providers.logger.force_flush(int(left * 1000)),
+                flush_others,
+            ),
+            lambda left: providers.meter.force_flush(left * 1000),
+            seconds,
+        )
 
 
 def start(

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 class Flusher:
-    """Runs the flushes of all signals at once; all its runs share one budget of time.
+    """Runs the flushes of all signals; all its runs share one budget of time.
 
     A worker flushes when its application shuts down, again when the signal reaches it, and again
     at exit: with a collector that does not answer, each would wait. So the time is counted over
     all of them, and what is left at the last one may be nothing.
 
     Args:
-        flushes: One callable for each signal; takes the seconds it may use.
+        flush_all: Flushes within the seconds that it is given.
         budget_seconds: Time for all runs in the life of this process.
     """
 
-    def __init__(self, flushes: Sequence[Flush], budget_seconds: float) -> None:
-        self._flushes = tuple(flushes)
+    def __init__(self, flush_all: Flush, budget_seconds: float) -> None:
+        self._flush_all = flush_all
         self._budget_seconds = budget_seconds
         self._reset()
         reset_in_child(self._reset)
@@ -64,7 +64,7 @@ class Flusher:
         outermost = self._deadline is None
         deadline = self._deadline = self._deadline or now + self._left_seconds
         if deadline > now:
-            _run_all(self._flushes, deadline - now)
+            self._flush_all(deadline - now)
         if outermost:
             self._left_seconds = max(0.0, deadline - time.monotonic())
             self._deadline = None
@@ -162,23 +162,32 @@ def _is_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _run_all(flushes: Sequence[Flush], seconds: float) -> None:
-    """Run all at once, each in a thread, and wait no longer than `seconds`."""
-    deadline = time.monotonic() + seconds
-    threads = [
-        threading.Thread(target=_run_quietly, args=(flush, seconds), daemon=True)
-        for flush in flushes
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-    except RuntimeError:
-        # Some versions of CPython start no thread while the interpreter ends.
+def flush_all(records: Sequence[Flush], metrics: Flush, seconds: float) -> None:
+    """Flush in threads, and wait no longer than `seconds`.
+
+    What was withheld from records, and which of them could not be sent, is known when they have
+    gone, and metrics count it: so metrics wait for records, though no longer than half of the time.
+
+    Args:
+        records: Flushes that run at once.
+        metrics: Flush that waits for them.
+        seconds: Longest wait.
+    """
+    now = time.monotonic()
+    stages = ((records, now + seconds / 2), ((metrics,), now + seconds))
+    threads: list[threading.Thread] = []
+    for flushes, until in stages:
         for flush in flushes:
-            _run_quietly(flush, max(0.0, deadline - time.monotonic()))
-        return
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+            left = max(0.0, now + seconds - time.monotonic())
+            thread = threading.Thread(target=_run_quietly, args=(flush, left), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # some versions of CPython start none while the interpreter ends
+                _run_quietly(flush, left)
+            else:
+                threads.append(thread)
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def _run_quietly(flush: Flush, seconds: float) -> None:
