@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.postgres import free_port, running_server
+from tests.ports import free_port
+from tests.postgres import running_server
 from tests.virtualenvs import python_with
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.postgres import find_binary, free_port, running_server, server_home
+from tests.ports import free_port
+from tests.postgres import find_binary, running_server, server_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,8 @@ from websockets.exceptions import ConnectionClosed
 
 from bear_otel.catalogue import EVENTS, METRICS, Event, Metric
 from bear_otel.cli.receiver import Receiver
-from tests.lifecycle.lifecycle_harness import Program, free_port, wait_until
+from tests.lifecycle.lifecycle_harness import Program, wait_until
+from tests.ports import free_port
 from tests.postgres import running_postgres
 from tests.sources.genai_server import GOOD_KEY, serve_model
 from tests.test_catalogue import CONVENTIONS

@@ -53,6 +53,7 @@ class Receiver:
         on_logs: called with each parsed log request.
         on_refused: called with one line for each request that was not accepted.
         max_bytes: the largest body, before and after decompression.
+        grace_seconds: how long the end waits for requests that have begun to be answered.
 
     Raises:
         OSError: on entering the context, when the address cannot be used.
@@ -68,6 +69,7 @@ class Receiver:
         on_logs: Callable[[ExportLogsServiceRequest], object] | None = None,
         on_refused: Callable[[str], object] | None = None,
         max_bytes: int = MAX_BYTES,
+        grace_seconds: float = 1.0,
     ) -> None:
         self._address = (host, port)
         self._callbacks: dict[type[OtlpRequest], Callable[[Any], object] | None] = {
@@ -77,6 +79,7 @@ class Receiver:
         }
         self.on_refused = on_refused
         self.max_bytes = max_bytes
+        self._grace_seconds = grace_seconds
 
     def __enter__(self) -> Self:
         self._server = _Server(self._address, self)
@@ -93,7 +96,7 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        self._server.close_connections()
+        self._server.close_connections(self._grace_seconds)
 
     @property
     def port(self) -> int:
@@ -147,7 +150,7 @@ class _Server(socketserver.ThreadingTCPServer):
             self._changed.notify_all()
         super().shutdown_request(request)
 
-    def close_connections(self, grace_seconds: float = 1.0) -> None:
+    def close_connections(self, grace_seconds: float) -> None:
         # A closed reading side ends idle connections and lets a running request still be answered.
         self._shut(socket.SHUT_RD)
         with self._changed:

@@ -94,7 +94,7 @@ def receiver(sink: Sink) -> Iterator[Receiver]:
 @pytest.fixture
 def client(receiver: Receiver) -> Iterator[http.client.HTTPConnection]:
     """One kept-alive connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=60)
     yield connection
     connection.close()
 
@@ -316,7 +316,7 @@ def test_a_stream_that_lost_its_framing_is_answered_and_closed(
     receiver: Receiver, sink: Sink, sent: bytes, words: bytes
 ) -> None:
     """What follows such bytes cannot be a request, so the connection ends with an explanation."""
-    with socket.create_connection(("127.0.0.1", receiver.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=60) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
@@ -333,7 +333,7 @@ def test_a_failing_callback_is_the_clients_answer() -> None:
         raise next(errors)
 
     with Receiver(on_traces=fail) as receiver:
-        client = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=60)
         assert _post(client, TRACES_JSON, JSON) == (503, b'{"message": "later"}')
         status, content = _post(client, TRACES_JSON, JSON)
         client.close()
@@ -345,14 +345,14 @@ def test_a_failing_callback_is_the_clients_answer() -> None:
 def test_closing_ends_kept_alive_connections() -> None:
     """A closed receiver is gone also for clients that were connected, as a stopped server is."""
     with Receiver() as receiver:
-        client = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=60)
         assert _post(client, TRACES_JSON, JSON) == (200, b"{}")
         kept = client.sock
         assert kept is not None
 
     assert kept.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", receiver.port), timeout=10)
+        socket.create_connection(("127.0.0.1", receiver.port), timeout=60)
     client.close()
 
 
@@ -362,14 +362,14 @@ def test_closing_lets_a_running_request_be_answered() -> None:
 
     def wait(_: object) -> None:
         running.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     answers: list[tuple[int, bytes]] = []
-    with Receiver(on_traces=wait) as receiver:
-        client = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=10)
+    with Receiver(on_traces=wait, grace_seconds=60) as receiver:
+        client = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=60)
         sender = threading.Thread(target=lambda: answers.append(_post(client, TRACES_JSON, JSON)))
         sender.start()
-        assert running.wait(10)
+        assert running.wait(60)
         threading.Timer(0.1, go_on.set).start()
     sender.join()
     client.close()
@@ -393,7 +393,7 @@ def test_a_taken_port_raises_and_a_free_one_is_told() -> None:
 def test_a_receiver_comes_back_on_its_port(sink: Sink) -> None:
     """A restart under the same address works at once, as after an outage of a real back end."""
     with Receiver() as first:
-        client = http.client.HTTPConnection("127.0.0.1", first.port, timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", first.port, timeout=60)
         assert _post(client, TRACES_JSON, JSON) == (200, b"{}")
     client.close()
     with Receiver(port=first.port, on_traces=sink.traces.append):
@@ -407,7 +407,7 @@ def test_a_client_that_goes_away_is_no_news(
     receiver: Receiver, sink: Sink, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A connection that is reset inside a body is dropped without a word."""
-    with socket.create_connection(("127.0.0.1", receiver.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=60) as connection:
         connection.sendall(b"POST /v1/traces HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
         reset = struct.pack("ii", 1, 0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
@@ -420,7 +420,7 @@ def test_a_client_that_goes_away_is_no_news(
 def test_ipv6_is_served() -> None:
     """An IPv6 address is listened on, and its endpoint is a valid URL."""
     with Receiver("::1") as receiver:
-        client = http.client.HTTPConnection("::1", receiver.port, timeout=10)
+        client = http.client.HTTPConnection("::1", receiver.port, timeout=60)
         assert _post(client, TRACES_JSON, JSON) == (200, b"{}")
         client.close()
         assert receiver.endpoint == f"http://[::1]:{receiver.port}"

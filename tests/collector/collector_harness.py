@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from collector_traffic import SIGNALS
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -25,14 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _COMMAND = "import sys; from bear_otel.cli.collector import main; sys.exit(main(sys.argv[1:]))"
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: str = "") -> None:
     """Return when `condition` holds.
 
     Raises:
@@ -52,7 +46,7 @@ def run_cli(*arguments: str, environment: Mapping[str, str]) -> subprocess.Compl
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -108,13 +102,13 @@ class Collector:
         """End it and wait for the end."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(60)
 
     def send(self, request: Any, headers: Mapping[str, str] = {}) -> int:
         """Post one OTLP request and return the status."""
         path = next(name for name, kind in SIGNALS.items() if isinstance(request, kind))
         headers = {"content-type": "application/x-protobuf", **headers}
-        with closing(HTTPConnection("127.0.0.1", self.http, timeout=20)) as connection:
+        with closing(HTTPConnection("127.0.0.1", self.http, timeout=60)) as connection:
             connection.request("POST", f"/v1/{path}", request.SerializeToString(), headers)
             answer = connection.getresponse()
             answer.read()
@@ -134,7 +128,7 @@ class Collector:
 
     @staticmethod
     def _get(port: int, path: str) -> tuple[int, bytes]:
-        with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read()

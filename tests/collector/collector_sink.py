@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from collector_harness import free_port
 from collector_traffic import SIGNALS, metrics_of, spans_of
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,6 +84,8 @@ class Sink:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("content-length", "0")
+                # One that was kept open would be served on after `stop`.
+                self.send_header("connection", "close")
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from collector_harness import Collector, free_port, wait_until
+from collector_harness import Collector, wait_until
 from collector_sink import Sink, to_sink
 from collector_traffic import (
     RESOURCE,
@@ -23,6 +23,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,11 +135,14 @@ def test_three_vendors_and_a_scrape(
             kept = message.resource_spans[0].resource.attributes
             assert {a.key: a.value.string_value for a in kept} == RESOURCE
 
-    _, text = one._get(page, "/metrics")
-    lines = text.decode().splitlines()
-    assert [line.rpartition(" ")[2] for line in lines if line.startswith("shop_orders_total")] == [
-        "25"
-    ]
+    lines: list[str] = []
+
+    def is_on_the_page() -> bool:
+        lines[:] = one._get(page, "/metrics")[1].decode().splitlines()
+        counts = [line.split(" ")[1] for line in lines if line.startswith("shop_orders_total")]
+        return counts == ["25"]
+
+    wait_until(is_on_the_page, what="the page for Prometheus")
     info = next(line for line in lines if line.startswith("target_info{"))
     names = RESOURCE | {"job": "shop", "instance": "instance-1"}
     del names["service.name"], names["service.instance.id"]

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from collector_harness import ROOT, Collector, free_port, wait_until
+from collector_harness import ROOT, Collector, wait_until
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from bear_otel.catalogue import METRICS, create
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,11 +56,17 @@ def test_the_page_of_names_is_what_comes_out(collector: Callable[..., Collector]
     page = free_port()
     one = collector(environment={"BEAR_OTEL_COLLECTOR_PROMETHEUS_LISTEN": f"127.0.0.1:{page}"})
     _record_all(one.http)
-    wait_until(lambda: b"# TYPE " in one._get(page, "/metrics")[1], what="the metrics")
-    lines = one._get(page, "/metrics")[1].decode().splitlines()
-    helps = dict(line.split(" ", 3)[2:] for line in lines if line.startswith("# HELP"))
-    types = dict(line.split(" ", 3)[2:] for line in lines if line.startswith("# TYPE"))
-    names = {text: name for name, text in helps.items()}
+    names: dict[str, str] = {}
+    types: dict[str, str] = {}
+
+    def are_there() -> bool:
+        lines = one._get(page, "/metrics")[1].decode().splitlines()
+        helps = [line.split(" ", 3)[2:] for line in lines if line.startswith("# HELP")]
+        names.update({text: name for name, text in helps})
+        types.update(line.split(" ", 3)[2:] for line in lines if line.startswith("# TYPE"))
+        return names.keys() >= {row.description for row in METRICS}
+
+    wait_until(are_there, what="the metrics")
     rows = [
         f"| `{row.name}` | `{names[row.description]}` | {types[names[row.description]]} |"
         for row in METRICS

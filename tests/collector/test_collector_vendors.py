@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from collector_harness import Collector, free_port, wait_until
+from collector_harness import Collector, wait_until
 from collector_sink import QUICK
 from collector_traffic import log_request, spans_of, sum_request, trace_request
 
 from bear_otel.cli.files import find_folder
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ TEST_AGENT = "ddapm-test-agent==1.69.1"
 
 
 def _get(port: int, path: str) -> Any:
-    with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read()
@@ -177,7 +178,7 @@ def test_datadog_test_agent_decodes_what_datadog_would(
         assert {r["headers"]["Dd-Api-Key"] for r in requests} == {"dd-key"}
     finally:
         agent.terminate()
-        agent.wait(10)
+        agent.wait(60)
 
 
 @pytest.fixture
@@ -213,7 +214,7 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[..., int]]:
     yield start
     for process in started:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _query(port: int, expression: str) -> list[tuple[dict[str, str], str]]:
@@ -237,6 +238,8 @@ def test_prometheus_scrapes_what_was_sent(
     }
     port = prometheus(free_port(), scrape_configs=[scrape])
     wait_until(lambda: _query(port, "shop_orders_total"), what="the series")
+    wait_until(lambda: _query(port, "target_info"), what="the resource")
+    wait_until(lambda: _exemplars(port, "shop_orders_total"), what="the exemplar")
     [(labels, value)] = _query(port, "shop_orders_total")
     assert (labels["job"], labels["instance"], value) == ("shop", "instance-1", "25")
     [(info, _)] = _query(port, "target_info")
@@ -279,7 +282,9 @@ def test_remote_write_survives_an_outage_and_a_kill(
     one.stop(signal.SIGKILL)
     one.start()
     prometheus(port)
-    wait_until(lambda: _query(port, "shop_orders_total"), seconds=30, what="the series")
+    wait_until(lambda: _query(port, "shop_orders_total"), what="the series")
+    wait_until(lambda: _query(port, "target_info"), what="the resource")
+    wait_until(lambda: _exemplars(port, "shop_orders_total"), what="the exemplar")
     [(labels, value)] = _query(port, "shop_orders_total")
     assert (labels["job"], labels["instance"], value) == ("shop", "instance-1", "7")
     [(info, _)] = _query(port, "target_info")

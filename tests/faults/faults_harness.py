@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
 from bear_otel.cli.receiver import Receiver
-from tests.lifecycle.lifecycle_harness import Program, free_port
+from tests.lifecycle.lifecycle_harness import GRACE_SECONDS, Program, wait_until
+from tests.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 APPS = Path(__file__).parent / "apps"
 
-# What a kill may cost: one delay of the queue, and half a second for an answer.
-DELAY_SECONDS = 1.0 + 0.5
-# How late the scheduler of a busy machine may be.
-SLACK_SECONDS = 0.5
+# The magic word and the checksum before the body.
+_HEADER_BYTES = 8
 
 
 class Collector:
@@ -53,6 +57,7 @@ class Collector:
             on_traces=self._add_traces,
             on_logs=self._add_logs,
             on_metrics=self._add_metrics,
+            grace_seconds=GRACE_SECONDS,
         )
         self._receiver.__enter__()
 
@@ -124,6 +129,8 @@ class Emitters:
                 "OTEL_SERVICE_NAME": "emitter",
                 "BEAR_OTEL_SPOOL_DIRECTORY": str(self.spool),
                 "BEAR_OTEL_HOST_METRICS_ENABLED": "false",
+                # A busy machine may need more than the default for all that has waited.
+                "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "30",
                 **self.environment,
                 **more,
             },
@@ -145,6 +152,19 @@ class Emitters:
         """Return how many bodies wait on disk."""
         return len(list(self.spool.glob(f"{signals}-*/[!.]*.otlp")))
 
+    def wait_until_kept(self, *names: str) -> float:
+        """Return a moment; all that some programs had left until then has arrived or is on disk."""
+        now = time.time()
+        jobs = {job for job, moment in self.left(*names).items() if moment <= now}
+
+        def are_kept() -> bool:
+            spans, logs = read_spool(self.spool)
+            kept = spans | self.collector.count("spans"), logs | self.collector.count("logs")
+            return all(jobs <= each.keys() for each in kept)
+
+        wait_until(are_kept, "all has arrived or is on disk")
+        return now
+
     def close(self) -> None:
         """End all programs."""
         for program in self.programs:
@@ -154,22 +174,49 @@ class Emitters:
         return self.directory / f"{name}.journal"
 
 
+def read_spool(directory: Path) -> tuple[Counter[str], Counter[str]]:
+    """Return the names of the spans, and the texts of the log records, that wait on disk."""
+
+    def read(signal: str, kind: Any) -> Iterator[Any]:
+        for path in directory.glob(f"{signal}-*/[!.]*.otlp"):
+            with suppress(FileNotFoundError):  # it has been sent meanwhile
+                body = path.read_bytes()[_HEADER_BYTES:]
+                yield kind.FromString(
+                    gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+                )
+
+    spans = Counter(
+        span.name
+        for request in read("traces", ExportTraceServiceRequest)
+        for part in request.resource_spans
+        for scope in part.scope_spans
+        for span in scope.spans
+    )
+    logs = Counter(
+        record.body.string_value
+        for request in read("logs", ExportLogsServiceRequest)
+        for part in request.resource_logs
+        for scope in part.scope_logs
+        for record in scope.log_records
+    )
+    return spans, logs
+
+
 def check_arrived(
-    collector: Collector, left: Mapping[str, float], *, killed_at: float | None = None
+    collector: Collector, left: Mapping[str, float], *, kept_until: float | None = None
 ) -> None:
     """Assert that all jobs have arrived, and once, but for the last before a kill.
 
     Args:
         collector: What has arrived.
         left: What has been left, and when.
-        killed_at: When the program that left it was killed.
+        kept_until: From when on a kill may have cost what was left.
     """
     for kind in ("spans", "logs"):
         arrived = collector.count(kind)
         missing = sorted(left[job] for job in left if job not in arrived)
-        if killed_at is not None:
-            oldest = killed_at - DELAY_SECONDS - SLACK_SECONDS
-            missing = [moment for moment in missing if moment < oldest]
+        if kept_until is not None:
+            missing = [moment for moment in missing if moment <= kept_until]
         assert missing == [], f"{len(missing)} {kind} are missing"
         assert {job: n for job, n in arrived.items() if job in left and n > 1} == {}
 

@@ -11,7 +11,8 @@ import psutil
 
 from bear_otel.cli.receiver import Receiver
 from bear_otel.pipeline import spool_files
-from tests.lifecycle.lifecycle_harness import APPS, Program, Sent, Sink, free_port, wait_until
+from tests.lifecycle.lifecycle_harness import APPS, GRACE_SECONDS, Program, Sent, Sink, wait_until
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ class UnreliableSink(Sink):
             on_traces=self._wait_before(self._add_traces),
             on_metrics=self._wait_before(self._add_metrics),
             on_logs=self._wait_before(self._add_logs),
+            grace_seconds=GRACE_SECONDS,
         )
 
     def _wait_before(self, add: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -65,6 +67,8 @@ def start(command: str, sink: Sink, directory: Path, **environment: str) -> Prog
             "OTEL_BLRP_SCHEDULE_DELAY": "100",
             "OTEL_METRIC_EXPORT_INTERVAL": "500",
             "BEAR_OTEL_SPOOL_DIRECTORY": str(directory / "spool"),
+            # A busy machine may need more than the default for the last sums.
+            "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "20",
             **environment,
         },
         cwd=APPS,
@@ -119,6 +123,22 @@ def look_at_rest(pid: int) -> tuple[int, int]:
 
     wait_until(is_clear, f"process {pid} is at rest")
     return seen.most_common(1)[0][0]
+
+
+def wait_for_rest(pid: int, before: tuple[int, int], what: str) -> None:
+    """Return when a process has for a while had the descriptors and threads that it had before."""
+    process = psutil.Process(pid)
+    seen: Counter[tuple[int, int]] = Counter()
+
+    def is_as_before() -> bool:
+        seen[process.num_fds(), process.num_threads()] += 1
+        return seen[before] >= 100
+
+    try:
+        wait_until(is_as_before, "threads and descriptors are as before")
+    except AssertionError as error:
+        error.add_note(f"{what}: {before} before, then {seen.most_common(3)}")
+        raise
 
 
 def measure_memory(pid: int) -> float:

@@ -9,14 +9,23 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from faults_harness import SLACK_SECONDS, Collector, Emitters, check_arrived
+from faults_harness import Collector, Emitters, check_arrived, read_spool
 
-from tests.lifecycle.lifecycle_harness import APPS, Program, dead_collector, wait_until
+from tests.lifecycle.lifecycle_harness import (
+    APPS,
+    LONGEST_EXIT_SECONDS,
+    Program,
+    dead_collector,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.server
+
+# Delays of the queue on a busy machine; what waited for its turn behind an outage would be later.
+LATEST_SECONDS = 10.0
 
 
 def run_for(emitters: Emitters, name: str, seconds: float) -> None:
@@ -42,8 +51,8 @@ def test_an_outage_with_a_kill_in_it_costs_one_delay(
     collector.down()
     went_down = time.time()
     wait_until(lambda: time.time() > went_down + 3.0, "an outage")
+    kept_until = emitters.wait_until_kept("first")
     first.process.kill()
-    killed_at = time.time()
     first.wait()
 
     emitters.start("second", rate=200)
@@ -56,14 +65,14 @@ def test_an_outage_with_a_kill_in_it_costs_one_delay(
     emitters.programs[-1].signal(signal.SIGTERM)
     emitters.programs[-1].wait()
 
-    check_arrived(collector, emitters.left("first"), killed_at=killed_at)
+    check_arrived(collector, emitters.left("first"), kept_until=kept_until)
     second = emitters.left("second")
     check_arrived(collector, second)
     assert collector.sum("emitter.jobs", "") == len(second)
     arrivals = dict(collector.spans)
     flowing = min(moment for job, moment in collector.spans if job in second)
     late = [arrivals[job] - left for job, left in second.items() if left > flowing]
-    assert max(late) < 1.0 + 4 * SLACK_SECONDS
+    assert max(late) < LATEST_SECONDS
 
 
 def test_a_silent_collector_and_a_kill_cost_one_delay(
@@ -74,13 +83,13 @@ def test_a_silent_collector_and_a_kill_cost_one_delay(
         collector.port = int(endpoint.rpartition(":")[2])
         first = emitters.start("first", rate=500)
         run_for(emitters, "first", 4.0)
+        kept_until = emitters.wait_until_kept("first")
         first.process.kill()
-        killed_at = time.time()
         first.wait()
     with closing(emitters), collector:
         emitters.start("second", rate=1)
         wait_until(lambda: emitters.files() == 0, "nothing waits on disk")
-        check_arrived(collector, emitters.left("first"), killed_at=killed_at)
+        check_arrived(collector, emitters.left("first"), kept_until=kept_until)
 
 
 def test_workers_share_what_waits(emitters: Emitters, collector: Collector) -> None:
@@ -89,12 +98,12 @@ def test_workers_share_what_waits(emitters: Emitters, collector: Collector) -> N
     workers = [emitters.start(name) for name in names]
     for name in names:
         run_for(emitters, name, 2.5)
+    wait_until(lambda: emitters.files() > 10, "each has written more than once")
+    kept_until = emitters.wait_until_kept(*names[:2])
     for worker in workers[:2]:
         worker.process.kill()
-    killed_at = time.time()
     workers[2].signal(signal.SIGTERM)
     workers[2].wait()
-    waiting = emitters.files()
 
     collector.up()
     emitters.start("replacement")
@@ -104,8 +113,7 @@ def test_workers_share_what_waits(emitters: Emitters, collector: Collector) -> N
         worker.wait()
     assert emitters.files() == 0
 
-    assert waiting > 10
-    check_arrived(collector, emitters.left(*names[:2]), killed_at=killed_at)
+    check_arrived(collector, emitters.left(*names[:2]), kept_until=kept_until)
     check_arrived(collector, emitters.left("ended", "living", "replacement"))
 
 
@@ -114,7 +122,11 @@ def test_what_is_buffered_at_the_end_survives_a_dead_collector(
     emitters: Emitters, collector: Collector, kind: str
 ) -> None:
     """The end takes no longer, and the next process delivers all three signals."""
-    late = {"OTEL_BSP_SCHEDULE_DELAY": "3600000", "OTEL_BLRP_SCHEDULE_DELAY": "3600000"}
+    late = {
+        "OTEL_BSP_SCHEDULE_DELAY": "3600000",
+        "OTEL_BLRP_SCHEDULE_DELAY": "3600000",
+        "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "",  # the default
+    }
     with dead_collector(kind) as endpoint:
         collector.port = int(endpoint.rpartition(":")[2])
         program = emitters.start("first", **late)
@@ -122,7 +134,7 @@ def test_what_is_buffered_at_the_end_survives_a_dead_collector(
         program.signal(signal.SIGTERM)
         start = time.monotonic()
         program.wait()
-        assert time.monotonic() - start <= 3.0
+        assert time.monotonic() - start <= LONGEST_EXIT_SECONDS
     with collector:
         # Too short for a look in peace: the flush at its end delivers what the other has left.
         emitters.start("second", seconds=0.01).wait()
@@ -143,14 +155,20 @@ def test_a_killed_worker_of_a_server_is_replaced_and_loses_nothing_old(
         environment={
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "BEAR_OTEL_SPOOL_DIRECTORY": str(tmp_path / "spool"),
+            "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "20",
         },
         cwd=APPS,
     )
     try:
         workers = program.find_workers(2)
         sent = program.order(20)
-        ordered = time.time()
-        wait_until(lambda: time.time() > ordered + 2.0, "all of it is on disk")
+
+        def is_on_disk() -> bool:
+            spans, logs = read_spool(tmp_path / "spool")
+            lines = sum(count for text, count in logs.items() if text.startswith("order "))
+            return (spans["GET /orders/{number}"], lines) == (20, 20)
+
+        wait_until(is_on_disk, "all of it is on disk")
         os.kill(min(workers), signal.SIGKILL)
         wait_until(lambda: len(program.find_workers(2) - workers) == 1, "a new worker answers")
         collector.up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from load_harness import (
     order_while_silent,
     start,
     wait_for,
+    wait_for_rest,
 )
 
 from tests.lifecycle.lifecycle_harness import check_received, wait_until
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.server
 
 UVICORN = "uvicorn service:app --port {port}"
+# uvicorn kills a worker that does not answer it within 5 seconds.
+TWO_WORKERS = "--workers 2 --timeout-worker-healthcheck 60"
 GUNICORN = (
     "gunicorn service:app --bind 127.0.0.1:{port} --no-control-socket "
     "-k uvicorn_worker.UvicornWorker -w 2"
@@ -40,7 +44,7 @@ GRANIAN = "granian service:app --interface asgi --port {port}"
 # Command and number of workers: one process, forked workers, spawned ones.
 SERVERS = {
     "uvicorn": (UVICORN, 1),
-    "uvicorn-2-workers": (f"{UVICORN} --workers 2", 2),
+    "uvicorn-2-workers": (f"{UVICORN} {TWO_WORKERS}", 2),
     "gunicorn": (GUNICORN, 2),
     "hypercorn-2-workers": (f"{HYPERCORN} -w 2", 2),
     "granian-2-workers": (f"{GRANIAN} --workers 2", 2),
@@ -77,8 +81,8 @@ def test_outages_under_load_lose_nothing_and_leave_nothing_behind(
         for outage in OUTAGES:
             sent |= outage(program, sink)
             wait_for(sink, sent, tmp_path)
-            after = {pid: look_at_rest(pid) for pid in pids}
-            assert after == before, outage.__name__
+            for pid in pids:
+                wait_for_rest(pid, before[pid], outage.__name__)
         grown = {pid: measure_memory(pid) - megabytes[pid] for pid in pids}
         assert max(grown.values()) < MOST_MEGABYTES, grown
         program.signal(signal.SIGTERM)
@@ -94,7 +98,9 @@ def test_workers_that_are_recycled_during_outages_lose_nothing(
 
     A worker that ends without an answer cannot know that its last batch has been taken.
     """
-    with closing(start(RECYCLING, sink, tmp_path)) as program:
+    # While its collector is silent the end of a worker takes all the time that it has.
+    patience = {"BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": ""} if silent else {}
+    with closing(start(RECYCLING, sink, tmp_path, **patience)) as program:
         first = program.find_workers(2)
         sent = order_at_once(program, 5)
         wait_for(sink, sent, tmp_path)
@@ -102,8 +108,9 @@ def test_workers_that_are_recycled_during_outages_lose_nothing(
         before, megabytes = look_at_rest(master), measure_memory(master)
         for outage in (order_while_silent,) if silent else (order_while_dead, order_while_flapping):
             sent |= outage(program, sink)
-        assert not first & program.find_workers(2)
-        assert look_at_rest(master) == before
+        # Their shares of the requests are not equal; each of these may be the last of one.
+        wait_until(lambda: not first & program.find_workers(2), "both have been recycled")
+        wait_for_rest(master, before, "the master")
         assert measure_memory(master) - megabytes < MOST_MEGABYTES
         program.signal(signal.SIGTERM)
         program.wait()
@@ -136,9 +143,16 @@ def test_limits_hold_under_load(
         sent = program.order(1)
         wait_for(sink, sent, tmp_path)
         sink.down()
-        for _ in range(5):
-            sent |= order_at_once(program, 10)
+
+        def has_too_much() -> bool:
+            nonlocal sent
+            sent |= order_at_once(program, 40)
             spool_bytes.append(measure_spool(tmp_path, "traces"))
+            return bool(re.search("traces: the (queue|spool) .* give way", program.stderr))
+
+        wait_until(has_too_much, "something must give way")
+        sent |= order_at_once(program, 10)
+        spool_bytes.append(measure_spool(tmp_path, "traces"))
         sink.up()
         wait_until(lambda: len(arrived_spans(sink, sent)) > 2, "something arrives")
         program.signal(signal.SIGTERM)

@@ -20,12 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bear_otel.cli.receiver import Receiver
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 APPS = Path(__file__).parent / "apps"
 BIN = Path(sys.executable).parent
+
+# What has begun to arrive is answered, however busy the machine is: nothing is sent twice.
+GRACE_SECONDS = 60.0
 
 # Only a flush at the end can deliver anything.
 _NEVER = str(3_600_000)
@@ -34,9 +38,13 @@ LATE = {
     "OTEL_BLRP_SCHEDULE_DELAY": _NEVER,
     "OTEL_METRIC_EXPORT_INTERVAL": _NEVER,
 }
+# A busy machine may need more than the default for that.
+PATIENT = {"BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "20"}
+# With the default, the end takes less than one request may take that nobody answers.
+LONGEST_EXIT_SECONDS = 8.0
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Return when `condition` holds.
 
     Raises:
@@ -46,13 +54,6 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager
@@ -77,7 +78,10 @@ class Sink:
         self.collections: Counter[str] = Counter()
         self._points: dict[tuple[str, str, str], tuple[int, float, dict[str, str]]] = {}
         self._receiver = Receiver(
-            on_traces=self._add_traces, on_metrics=self._add_metrics, on_logs=self._add_logs
+            on_traces=self._add_traces,
+            on_metrics=self._add_metrics,
+            on_logs=self._add_logs,
+            grace_seconds=GRACE_SECONDS,
         )
 
     def __enter__(self) -> Self:
@@ -210,7 +214,7 @@ class Program:
         Raises:
             OSError: There was none.
         """
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as client:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as client:
             client.request("GET", path, headers={"Connection": "close", **(headers or {})})
             answer = client.getresponse()
             body = answer.read()
@@ -265,7 +269,7 @@ class Program:
         else:
             self.process.send_signal(how)
 
-    def wait(self, seconds: float = 30.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """Return its exit code."""
         return self.process.wait(seconds)
 
@@ -273,7 +277,7 @@ class Program:
         """Leave no process of its group behind."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @dataclass

@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from lifecycle_harness import Program, Sink
+from lifecycle_harness import Program, Sink, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.server
 
@@ -52,18 +53,23 @@ logging.warning("to anna.schmidt@example.org")
 bear_otel.start().flush()
 pid = os.fork()
 if pid == 0:
-    # Longer than it takes until a child has metrics of its own.
-    time.sleep(1.5)
+    while not os.path.exists(os.environ["END"]):
+        time.sleep(0.01)
     sys.exit()
 os.waitpid(pid, 0)
 """
 
 
 def test_a_child_does_not_report_what_its_parent_has_done(
-    run: Callable[..., Program], sink: Sink
+    run: Callable[..., Program], sink: Sink, tmp_path: Path
 ) -> None:
     """A forked child that does nothing has nothing to add to a sum."""
-    program = run(["python", "-c", _FORK_IN_SILENCE], sink.endpoint)
+    end = tmp_path / "end"
+    environment = {"END": str(end), "OTEL_METRIC_EXPORT_INTERVAL": "500"}
+    program = run(["python", "-c", _FORK_IN_SILENCE], sink.endpoint, environment=environment)
+    # It takes a while until a child has metrics of its own.
+    wait_until(lambda: len(sink.measured_instances()) == 2, "the child is measured")
+    end.touch()
 
     assert program.wait() == 0, program.stderr
     assert len(sink.measured_instances()) == 2

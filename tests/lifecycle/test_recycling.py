@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.server
 
 _UVICORN = "uvicorn service:app --port {port}"
+# uvicorn kills a worker that does not answer it within 5 seconds.
+_TWO_WORKERS = "--workers 2 --timeout-worker-healthcheck 60"
 _GUNICORN = "gunicorn service:app --bind 127.0.0.1:{port} --no-control-socket"
 _HYPERCORN = "hypercorn service:app --bind 127.0.0.1:{port}"
 _GRANIAN = "granian service:app --interface asgi --port {port}"
 
 # Each worker serves so few requests that several must follow each other.
 AFTER_REQUESTS = {
-    "uvicorn-2-workers": f"{_UVICORN} --workers 2 --limit-max-requests 7",
+    "uvicorn-2-workers": f"{_UVICORN} {_TWO_WORKERS} --limit-max-requests 7",
     "gunicorn": f"{_GUNICORN} -k uvicorn_worker.UvicornWorker -w 2 --max-requests 7",
     "gunicorn-preload": (
         f"{_GUNICORN} -k uvicorn_worker.UvicornWorker -w 2 --max-requests 7 --preload"
@@ -32,7 +34,7 @@ AFTER_REQUESTS = {
     "hypercorn-2-workers": f"{_HYPERCORN} -w 2 --max-requests 7",
 }
 ON_HANGUP = {
-    "uvicorn-2-workers": f"{_UVICORN} --workers 2",
+    "uvicorn-2-workers": f"{_UVICORN} {_TWO_WORKERS}",
     "gunicorn": f"{_GUNICORN} -k uvicorn_worker.UvicornWorker -w 2",
     "gunicorn-asgi": f"{_GUNICORN} -k asgi -w 2",
     "granian-2-workers": f"{_GRANIAN} --workers 2",

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.mariadb import running_mariadb
-from tests.postgres import free_port, running_postgres
+from tests.ports import free_port
+from tests.postgres import running_postgres
 from tests.sources.database_harness import Watch, watching
 
 if TYPE_CHECKING:
