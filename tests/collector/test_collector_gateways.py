@@ -92,6 +92,7 @@ def test_two_agents_and_two_gateways_keep_traces_whole(
     wait_until(lambda: sum(len(one.span_ids()) for one in sinks) >= spans, what="all kept spans")
     first, second = (_traces(one) for one in sinks)
     kept = first | second
+    assert count(decision="sampled") == len(kept)
     assert first.keys() & second.keys() == set()
     assert {t: spans for t, spans in kept.items() if spans != everything[t]} == {}
     share = len(kept.keys() & sent["rest"].keys())
