@@ -21,6 +21,7 @@ from bear_otel.sources.health import Health
 from bear_otel.sources.health_declarations import HEALTH_RUNNER
 from bear_otel.testing import Captured
 from bear_otel.translation import NAMES, translate_check
+from tests.lifecycle.lifecycle_harness import PATIENT
 from tests.sources.health_harness import wait_until
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -307,12 +308,12 @@ def sink() -> Iterator[Sink]:
 def run(sink: Sink, *command: str, launcher: bool = False, **variables: str) -> Any:
     """Run a Python program that sends to the sink."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.receiver.endpoint, **variables}
+    environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.receiver.endpoint, **PATIENT, **variables}
     prefix = [sys.executable]
     if launcher:
         prefix.insert(0, str(Path(sys.executable).with_name("bear-otel-instrument")))
     return subprocess.run(
-        [*prefix, *command], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [*prefix, *command], env=environ, capture_output=True, text=True, timeout=180, check=False
     )
 
 

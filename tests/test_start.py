@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bear_otel.cli.receiver import Receiver
+from tests.lifecycle.lifecycle_harness import PATIENT
 
 pytestmark = pytest.mark.server
 
@@ -58,12 +59,17 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program under the launcher, or bare."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_SERVICE_NAME": "program", **more}
+    environ |= {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_SERVICE_NAME": "program",
+        **PATIENT,
+        **more,
+    }
     command = [sys.executable, "-c", textwrap.dedent(program)]
     if launcher:
         command = [str(Path(sys.executable).with_name("bear-otel-instrument")), *command]
     return subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=60, check=False, cwd=cwd
+        command, env=environ, capture_output=True, text=True, timeout=180, check=False, cwd=cwd
     )
 
 

@@ -114,7 +114,7 @@ def use_database() -> None:
         connection.execute(text("CREATE TABLE accounts (id INT PRIMARY KEY, n INT)"))
         connection.execute(text("INSERT INTO accounts VALUES (1, 0), (2, 0)"))
         connection.execute(text("SELECT pg_sleep(0.6)"))
-    both_hold_one = threading.Barrier(2, timeout=10)
+    both_hold_one = threading.Barrier(2, timeout=60)
     update = text("UPDATE accounts SET n = n + 1 WHERE id = :id")
 
     def transfer(first: int, second: int) -> None:

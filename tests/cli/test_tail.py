@@ -185,7 +185,7 @@ def test_a_signal_ends_it_after_drawing_what_is_held(number: int, tmp_path: Path
     process, endpoint = _start("--port", "0", "--wait", "600", "--save", str(save))
     _send(endpoint)
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
 
     assert process.returncode == 0, err
     assert "GET /users/{id}" in out
@@ -198,12 +198,12 @@ def test_a_signal_ends_it_after_drawing_what_is_held(number: int, tmp_path: Path
 @pytest.mark.server
 def test_it_ends_by_itself_and_explains_what_it_refused() -> None:
     """`--for` ends it; what was refused is told once, and so is that nothing arrived."""
-    process, endpoint = _start("--port", "0", "--for", "1.5")
+    process, endpoint = _start("--port", "0", "--for", "5")
     for _ in range(2):
         with pytest.raises(urllib.error.HTTPError, match="404") as refusal:
-            urllib.request.urlopen(f"{endpoint}/wrong", data=b"", timeout=10)
+            urllib.request.urlopen(f"{endpoint}/wrong", data=b"", timeout=60)
         refusal.value.close()
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
 
     assert process.returncode == 0, err
     assert out.count("refused with 404 to 'POST /wrong'") == 1
@@ -217,7 +217,7 @@ def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     assert process.stdout
     process.stdout.close()
     _send(endpoint)
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     assert process.stderr
     err = process.stderr.read()
     process.stderr.close()

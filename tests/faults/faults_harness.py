@@ -129,8 +129,6 @@ class Emitters:
                 "OTEL_SERVICE_NAME": "emitter",
                 "BEAR_OTEL_SPOOL_DIRECTORY": str(self.spool),
                 "BEAR_OTEL_HOST_METRICS_ENABLED": "false",
-                # A busy machine may need more than the default for all that has waited.
-                "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "30",
                 **self.environment,
                 **more,
             },

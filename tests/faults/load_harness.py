@@ -67,8 +67,6 @@ def start(command: str, sink: Sink, directory: Path, **environment: str) -> Prog
             "OTEL_BLRP_SCHEDULE_DELAY": "100",
             "OTEL_METRIC_EXPORT_INTERVAL": "500",
             "BEAR_OTEL_SPOOL_DIRECTORY": str(directory / "spool"),
-            # A busy machine may need more than the default for the last sums.
-            "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "20",
             **environment,
         },
         cwd=APPS,

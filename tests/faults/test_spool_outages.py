@@ -13,6 +13,7 @@ from faults_harness import Collector, Emitters, check_arrived, read_spool
 
 from tests.lifecycle.lifecycle_harness import (
     APPS,
+    HASTY,
     LONGEST_EXIT_SECONDS,
     Program,
     dead_collector,
@@ -125,7 +126,7 @@ def test_what_is_buffered_at_the_end_survives_a_dead_collector(
     late = {
         "OTEL_BSP_SCHEDULE_DELAY": "3600000",
         "OTEL_BLRP_SCHEDULE_DELAY": "3600000",
-        "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "",  # the default
+        **HASTY,
     }
     with dead_collector(kind) as endpoint:
         collector.port = int(endpoint.rpartition(":")[2])
@@ -155,7 +156,6 @@ def test_a_killed_worker_of_a_server_is_replaced_and_loses_nothing_old(
         environment={
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "BEAR_OTEL_SPOOL_DIRECTORY": str(tmp_path / "spool"),
-            "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "20",
         },
         cwd=APPS,
     )

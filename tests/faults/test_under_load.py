@@ -24,7 +24,7 @@ from load_harness import (
     wait_for_rest,
 )
 
-from tests.lifecycle.lifecycle_harness import check_received, wait_until
+from tests.lifecycle.lifecycle_harness import HASTY, check_received, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ def test_workers_that_are_recycled_during_outages_lose_nothing(
     A worker that ends without an answer cannot know that its last batch has been taken.
     """
     # While its collector is silent the end of a worker takes all the time that it has.
-    patience = {"BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": ""} if silent else {}
+    patience = HASTY if silent else {}
     with closing(start(RECYCLING, sink, tmp_path, **patience)) as program:
         first = program.find_workers(2)
         sent = order_at_once(program, 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lifecycle_harness import LATE, PATIENT, Program, Sink
+from lifecycle_harness import LATE, Program, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,15 +21,11 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Start programs that send to an endpoint, at their end only; all end with the test.
-
-    They have time for it, unless they are `hasty`.
-    """
+    """Start programs that send to an endpoint, at their end only; all end with the test."""
     programs: list[Program] = []
 
     def start(command: Any, endpoint: str = "", **options: Any) -> Program:
         environment = {**LATE, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
-        environment |= {} if options.pop("hasty", False) else PATIENT
         environment |= options.pop("environment", {})
         directory = tmp_path / str(len(programs))
         program = Program(command, directory, environment=environment, **options)

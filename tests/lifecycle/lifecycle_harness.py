@@ -38,9 +38,10 @@ LATE = {
     "OTEL_BLRP_SCHEDULE_DELAY": _NEVER,
     "OTEL_METRIC_EXPORT_INTERVAL": _NEVER,
 }
-# A busy machine may need more than the default for that.
+# A busy machine may need more than the default to send at the end what it has.
 PATIENT = {"BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "20"}
-# With the default, the end takes less than one request may take that nobody answers.
+# The default; so an end takes less than one request may take that nobody answers.
+HASTY = {"BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": ""}
 LONGEST_EXIT_SECONDS = 8.0
 
 
@@ -190,6 +191,7 @@ class Program:
                     # Without one, any Python in between would choose this, and pass it on.
                     "LANG": "C.UTF-8",
                     "OTEL_SERVICE_NAME": "lifecycle",
+                    **PATIENT,
                     **self.environment,
                 },
                 stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lifecycle_harness import (
+    HASTY,
     LONGEST_EXIT_SECONDS,
     Program,
     Sink,
@@ -88,7 +89,7 @@ def test_a_program_does_not_wait_for_a_dead_collector(
 ) -> None:
     """From its last statement, or from the signal, its end is not late by a request's timeout."""
     with dead_collector(kind) as endpoint:
-        program = run(f"python program.py {end}", endpoint, hasty=True)
+        program = run(f"python program.py {end}", endpoint, environment=HASTY)
         wait_until(lambda: "ready" in program.stdout, "the program has worked")
         started = time.monotonic()
         if end == "wait":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lifecycle_harness import (
+    HASTY,
     LONGEST_EXIT_SECONDS,
     Program,
     Sink,
@@ -90,8 +91,8 @@ def test_the_exit_does_not_wait_for_a_dead_collector(
     with dead_collector("refused") as refused, dead_collector("hanging") as hanging:
         programs = {
             "bare": run(command, bare=True),
-            "refused": run(command, refused, hasty=True),
-            "hanging": run(command, hanging, hasty=True),
+            "refused": run(command, refused, environment=HASTY),
+            "hanging": run(command, hanging, environment=HASTY),
         }
         for program in programs.values():
             program.find_workers(workers)

@@ -83,8 +83,9 @@ def start(
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint,
         "BEAR_OTEL_SAMPLING_PERFORMANCE": "0.1",
         # A busy machine makes slow traces, and takes long to send.
-        "BEAR_OTEL_SAMPLING_SLOW_SECONDS": "10",
-        "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "20",
+        "BEAR_OTEL_SAMPLING_SLOW_SECONDS": "60",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "20000",
+        "OTEL_BLRP_MAX_QUEUE_SIZE": "20000",
         "BACK": f"http://127.0.0.1:{back.port}" if back else "",
     }
     command = f"uvicorn {name}:app --port {{port}} --no-access-log --log-level critical"
@@ -97,7 +98,7 @@ def is_up(program: Program) -> bool:
     """Return whether a service answers; with a path that it does not have."""
     assert program.process.poll() is None, program.stderr
     try:
-        with closing(http.client.HTTPConnection("127.0.0.1", program.port)) as client:
+        with closing(http.client.HTTPConnection("127.0.0.1", program.port, timeout=30)) as client:
             client.request("GET", "/")
             return client.getresponse().status == 404
     except OSError:
@@ -109,7 +110,7 @@ def ask(front: Program, numbers: range) -> dict[int, tuple[int, str]]:
 
     def ask_some(first: int) -> dict[int, tuple[int, str]]:
         answers = {}
-        with closing(http.client.HTTPConnection("127.0.0.1", front.port, timeout=30)) as client:
+        with closing(http.client.HTTPConnection("127.0.0.1", front.port, timeout=60)) as client:
             for number in numbers[first::CLIENTS]:
                 client.request("GET", f"/orders/{number}")
                 answer = client.getresponse()

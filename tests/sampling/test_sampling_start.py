@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,7 +47,7 @@ def start(directory: Path, sink: Sink, variables: dict[str, str]) -> str:
     program = Program(["python", "-c", PROGRAM], directory, environment=environment)
     try:
         program.wait()
-    except subprocess.TimeoutExpired:
+    finally:
         program.close()
     return program.stderr
 

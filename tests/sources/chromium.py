@@ -62,7 +62,7 @@ def chromium(folder: Path) -> Iterator[Chromium]:
                 yield Chromium(socket)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 class Chromium:
@@ -99,7 +99,7 @@ class Chromium:
             message["sessionId"] = session
         self._socket.send(json.dumps(message))
         while True:
-            answer = json.loads(self._socket.recv(timeout=30))
+            answer = json.loads(self._socket.recv(timeout=60))
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer["error"]
                 return answer["result"]

@@ -44,7 +44,7 @@ class ModelServer:
 
     def counted(self) -> list[Counted]:
         """Return what it has counted since this was asked last."""
-        with urllib.request.urlopen(f"{self.url}/counted", timeout=20) as response:
+        with urllib.request.urlopen(f"{self.url}/counted", timeout=60) as response:
             return [Counted(**call) for call in json.load(response)]
 
 

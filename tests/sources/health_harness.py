@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def wait_until(reached: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+def wait_until(reached: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Wait for a condition, or fail with what was waited for."""
     deadline = time.monotonic() + seconds
     while not reached():
@@ -71,7 +71,7 @@ def serving(app: Any, **options: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
         listener.close()
 
 

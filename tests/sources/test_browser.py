@@ -306,7 +306,7 @@ def send(port: int, body: bytes, *, length: int | None = None) -> bytes:
         f"POST /bear/rum HTTP/1.1\r\nHost: shop.test\r\nOrigin: https://shop.test\r\n"
         f"Content-Type: text/plain\r\nContent-Length: {length or len(body)}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(head.encode() + body)
         return client.recv(100)
 

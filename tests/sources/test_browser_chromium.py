@@ -162,13 +162,13 @@ def test_who_agrees_is_measured(browser: Chromium, script: Path, agree: bool) ->
         assert (page_left["bear.page.clicks"], page_left["bear.page.errors"]) == (2, 0)
         assert 0.5 <= page_left["bear.page.scroll_depth"] <= 1
         for vital in ("lcp", "fcp", "ttfb", "inp"):
-            assert 0 <= found[vital]["browser.web_vital.value"] < 20_000
+            assert 0 <= found[vital]["browser.web_vital.value"] < 60_000
         assert found["cls"]["browser.web_vital.value"] < 1
         device = found["lcp"]
         assert (device["user_agent.name"], device["user_agent.os.name"]) == ("Chrome", "Linux")
         assert device["bear.device.class"] == "desktop"
         (load,) = telemetry.metrics()["bear.browser.page_load.duration"]
-        assert (load.count, 0 < load.sum < 20) == (1, True)
+        assert (load.count, 0 < load.sum < 60) == (1, True)
         assert outcomes(telemetry).keys() == {"recorded"}
         assert_nothing_planted(served)
         described = ", ".join(

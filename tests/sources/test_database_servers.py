@@ -75,7 +75,7 @@ def create_accounts(engine: Engine) -> None:
 def provoke_deadlock(engine: Engine) -> list[Exception]:
     """Let two transactions take the same two rows in opposite order; return what they raised."""
     update = text("UPDATE accounts SET n = n + 1 WHERE id = :id")
-    both_hold_one = threading.Barrier(2, timeout=10)
+    both_hold_one = threading.Barrier(2, timeout=60)
     errors: list[Exception] = []
 
     def transfer(first: int, second: int) -> None:
@@ -198,7 +198,7 @@ def test_an_async_driver_is_watched(watch: Watch, postgres: Postgres, driver: st
                 used = watch.points("db.client.connection.count")
                 assert used[f"127.0.0.1:{postgres.port}/postgres used"] == 1
                 with pytest.raises(asyncio.TimeoutError):
-                    await asyncio.wait_for(connection.execute(text("SELECT pg_sleep(5)")), 0.1)
+                    await asyncio.wait_for(connection.execute(text("SELECT pg_sleep(60)")), 0.1)
         finally:
             await engine.dispose()
 

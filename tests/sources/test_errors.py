@@ -26,6 +26,7 @@ from bear_otel.cli.receiver import Receiver
 from bear_otel.sources.error_doors import create_log_filter
 from bear_otel.sources.error_groups import ErrorGroups
 from bear_otel.sources.errors import ERRORS, Occurrence
+from tests.lifecycle.lifecycle_harness import PATIENT
 from tests.sources.test_http import get, serve, wait_for
 
 ADA = "ada@example.com"
@@ -379,7 +380,7 @@ def test_whatever_ends_with_an_exception_tells_it_once(tmp_path: Path, how: str)
     with receiver:
         environ = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}
         environ |= {"OTEL_SERVICE_NAME": "t", "BEAR_OTEL_BANNER_ENABLED": "false"}
-        environ |= {"XDG_STATE_HOME": str(tmp_path)}
+        environ |= {"XDG_STATE_HOME": str(tmp_path), **PATIENT}
         bare, instrumented = (
             subprocess.run(
                 [*command, sys.executable, str(program)],

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bear_otel.cli.receiver import Receiver
+from tests.lifecycle.lifecycle_harness import PATIENT
 from tests.sources.genai_server import GOOD_KEY, ModelServer, serve_model
 from tests.virtualenvs import python_with
 
@@ -98,14 +99,14 @@ def launch(python: Path, program: str, server: ModelServer, **variables: str) ->
     with sink.receiver:
         environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = sink.receiver.endpoint
-        environ |= variables
+        environ |= PATIENT | variables
         launcher = python.with_name("bear-otel-instrument")
         result = subprocess.run(
             [launcher, python, "-c", program, server.url, GOOD_KEY],
             env=environ,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=180,
             check=False,
         )
     assert (result.returncode, result.stdout.strip()) == (

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 
@@ -18,7 +17,7 @@ import bear_otel
 from bear_otel.sources.health_declarations import HEALTH_RUNNER
 
 def wait_for(name):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while HEALTH_RUNNER.results()[name][1] is None:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
@@ -33,7 +32,7 @@ def run(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environ |= {"BEAR_OTEL_BANNER_ENABLED": "false", **variables}
     command = [sys.executable, "-W", "error", "-c", HEADER + textwrap.dedent(program)]
     return subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=60, check=False
+        command, env=environ, capture_output=True, text=True, timeout=180, check=False
     )
 
 
@@ -117,7 +116,7 @@ def test_every_forked_worker_makes_its_own_checks() -> None:
         @bear_otel.health_check("x", critical=True, timeout_seconds=0.2)
         def check():
             if os.getpid() == parent:
-                threading.Event().wait(30)
+                threading.Event().wait(600)
 
         bear_otel.start()
         print(wait_for("x").state, flush=True)
@@ -133,15 +132,13 @@ def test_every_forked_worker_makes_its_own_checks() -> None:
 
 
 def test_a_hanging_check_does_not_hold_up_the_end() -> None:
-    """Nobody waits for a thread that hangs."""
-    started = time.monotonic()
+    """Nobody waits for a thread that hangs: the program has an end."""
     result = run("""
-        bear_otel.add_health_check("x", lambda: threading.Event().wait(50), timeout_seconds=0.1)
+        bear_otel.add_health_check("x", lambda: threading.Event().wait(600), timeout_seconds=0.1)
         bear_otel.start()
         print(wait_for("x").error_type)
     """)
     assert (result.stdout, result.stderr, result.returncode) == ("TimeoutError\n", "", 0)
-    assert time.monotonic() - started < 30
 
 
 def test_nothing_is_checked_when_telemetry_is_switched_off() -> None:

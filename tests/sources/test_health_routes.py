@@ -43,7 +43,7 @@ def get(url: str, method: str = "GET", **headers: str) -> tuple[int, Any]:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url, method=method, headers=names)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             status, body = response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         status, body = error.code, error.read().decode()
@@ -260,7 +260,7 @@ def test_a_critical_check_that_was_not_made_yet_is_not_ready() -> None:
     """And it is said that it has no state."""
     begun = threading.Event()
     with health(), serving(create_fastapi()) as url:
-        check = HealthCheck(name="x", run=lambda: begun.wait(20), critical=True, timeout_seconds=30)
+        check = HealthCheck(name="x", run=lambda: begun.wait(60), critical=True, timeout_seconds=90)
         HEALTH_RUNNER.add(check)
         answer = get(f"{url}/readyz")
         begun.set()

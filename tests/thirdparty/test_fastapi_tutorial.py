@@ -25,6 +25,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from bear_otel.cli.receiver import Receiver
+from tests.lifecycle.lifecycle_harness import PATIENT
+from tests.ports import free_port
 from tests.virtualenvs import python_with
 
 pytestmark = pytest.mark.server
@@ -53,11 +55,12 @@ def test_the_tutorial_is_seen_whole(tutorial: Path) -> None:
     received: list[object] = []
     keep = received.append
     with Receiver(on_traces=keep, on_metrics=keep, on_logs=keep) as receiver:
-        port = find_free_port()
+        port = free_port()
         environ = {
             "PATH": os.environ["PATH"],
             "OTEL_SERVICE_NAME": "tutorial",
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            **PATIENT,
         }
         launcher = python.with_name("bear-otel-instrument")
         command = [launcher, python, "-m", "uvicorn", "tutorial:app", "--port", str(port)]
@@ -69,7 +72,7 @@ def test_the_tutorial_is_seen_whole(tutorial: Path) -> None:
             use(f"http://127.0.0.1:{port}")
         finally:
             service.send_signal(signal.SIGTERM)
-            _, errors = service.communicate(timeout=20)
+            _, errors = service.communicate(timeout=60)
     assert "sqlalchemy 2.1" in errors
     spans = collect_spans(received)
     requests = [span for span in spans if span.kind == Span.SPAN_KIND_SERVER]
@@ -110,7 +113,7 @@ def use(service: str) -> None:
         headers = {"content-type": "application/json"}
         request = urllib.request.Request(f"{service}{path}", data, headers, method=method)
         with contextlib.suppress(urllib.error.HTTPError):  # the unknown one is not found
-            urllib.request.urlopen(request, timeout=10).close()
+            urllib.request.urlopen(request, timeout=60).close()
 
 
 def collect_spans(received: list[object]) -> list[Span]:
@@ -125,16 +128,9 @@ def collect_spans(received: list[object]) -> list[Span]:
     ]
 
 
-def find_free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def wait_until_up(service: subprocess.Popen[str], port: int) -> None:
     """Wait until the service takes connections."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and service.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -25,7 +25,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Hold the client of the other service."""
     # The server closes a connection on which a request has failed, perhaps under the next one.
     once = httpx.Limits(max_keepalive_connections=0)
-    back = httpx.AsyncClient(base_url=os.environ["BACK"], timeout=30, limits=once)
+    back = httpx.AsyncClient(base_url=os.environ["BACK"], timeout=60, limits=once)
     async with back as app.state.back:
         yield
 
