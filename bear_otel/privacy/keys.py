@@ -12,6 +12,7 @@ from bear_otel.privacy.keytable import (
     CONTENT_ENDS,
     CONTENT_ROOTS,
     EXACT,
+    HEADERS,
     KEPT,
     NAMESPACES,
     PREFIXES,
@@ -151,6 +152,11 @@ def _behind_prefix(cls: str, kind: str, rest: str) -> KeyRule:
     """Return the rule for `http.request.header.<rest>` and its like."""
     if cls == "personal":
         return KeyRule("personal", kind, "semantic conventions", known=True)
+    if cls == "header":
+        # OpenTelemetry's Python instrumentors write underscores, against the conventions.
+        header = HEADERS.get(rest.lower().replace("_", "-"))
+        if header is not None:
+            return KeyRule(*header, "header that carries it", known=True)
     hit = classify_name(rest)
     if hit is None:
         return KeyRule("scan", "", "semantic conventions", known=True)

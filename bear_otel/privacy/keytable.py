@@ -6,6 +6,16 @@ from typing import Final
 
 from bear_otel.privacy.source import word_set
 
+
+def _by_key(by_class: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Return class and kind of each key."""
+    return {
+        key: (name.partition(" ")[0], name.partition(" ")[2])
+        for name, keys in by_class.items()
+        for key in keys.split()
+    }
+
+
 # class, or class and kind, then the keys. `keep` holds keys whose words would mislead the word
 # rules; every other key of a known namespace is kept without being listed.
 _BY_CLASS: Final[dict[str, str]] = {
@@ -65,11 +75,7 @@ _BY_CLASS: Final[dict[str, str]] = {
         " code.file.path code.filepath app.screen.coordinate.x app.screen.coordinate.y"
     ),
 }
-EXACT: Final[dict[str, tuple[str, str]]] = {
-    key: (name.partition(" ")[0], name.partition(" ")[2])
-    for name, keys in _BY_CLASS.items()
-    for key in keys.split()
-}
+EXACT: Final = _by_key(_BY_CLASS)
 
 # Keys with a free last part: what stands behind the prefix decides, as a header or a column does.
 PREFIXES: Final[dict[str, tuple[str, str]]] = {
@@ -86,6 +92,22 @@ PREFIXES: Final[dict[str, tuple[str, str]]] = {
     "db.sql.parameter.": ("personal", "row"),
     "process.environment_variable.": ("environment", ""),
 }
+
+# Headers that no word of theirs gives away, without the prefix.
+_HEADERS_BY_CLASS: Final[dict[str, str]] = {
+    "secret token": (
+        "dpop x-honeycomb-team x-firebase-appcheck x-ms-client-principal x-amzn-oidc-data"
+        " client-cert client-cert-chain x-client-cert x-ssl-client-cert x-arr-clientcert"
+        " x-forwarded-client-cert x-forwarded-tls-client-cert"
+    ),
+    "likely token": "sec-websocket-protocol",
+    "personal email": "from",
+    "personal user": (
+        "x-ms-client-principal-name x-ms-client-principal-id x-amzn-oidc-identity"
+        " x-ssl-client-s-dn x-ssl-client-subject-dn x-forwarded-tls-client-cert-info"
+    ),
+}
+HEADERS: Final = _by_key(_HEADERS_BY_CLASS)
 
 # Keys, or the beginnings of keys (with a dot at the end), whose values come from the platform or
 # from a short list of words: only unmistakable formats are looked for.
