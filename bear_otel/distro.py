@@ -11,7 +11,7 @@ from opentelemetry.instrumentation.distro import BaseDistro
 from typing_extensions import override
 
 from bear_otel.children import is_application, is_worker
-from bear_otel.instrumentors import extend_instrumentors
+from bear_otel.instrumentors import blank_more_parameters, leave_out_messages
 from bear_otel.settings import ConfigurationError
 
 # All that is heavy is imported where it is used: a child process that is left alone must not pay
@@ -66,9 +66,6 @@ class BearDistro(BaseDistro):
             name = f"{entry_point.name} ({entry_point.value.partition(':')[0]})"
             _State.instrumentors[name] = f"{official} counts the same calls"
             return
-        if entry_point.name == "fastapi":
-            # One span a request: not another one for each message of the protocol.
-            kwargs.setdefault("exclude_spans", ["receive", "send"])
         try:
             super().load_instrumentor(entry_point, **kwargs)
         except ModuleNotFoundError:
@@ -78,7 +75,7 @@ class BearDistro(BaseDistro):
             problem = f"{type(error).__name__}: {error}"
         else:
             problem = ""
-            extend_instrumentors()
+            blank_more_parameters()
         _State.instrumentors[entry_point.name] = problem
 
 
@@ -193,7 +190,9 @@ def _start(custom_config: Mapping[str, Any] | None) -> Running | None:
         _State.left_alone = True
         _say("bear-otel: switched off; the application runs without telemetry")
         return None
-    return running.start(configuration, os.environ, file_config)
+    started = running.start(configuration, os.environ, file_config)
+    leave_out_messages()
+    return started
 
 
 def _is_replaced(name: str, started: Running) -> bool:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from opentelemetry.util import http
 
-from bear_otel.instrumentors import extend_instrumentors
+from bear_otel.instrumentors import blank_more_parameters
 
 
 @pytest.fixture(autouse=True)
@@ -20,15 +20,15 @@ def test_secret_parameters_are_blanked_and_others_stay() -> None:
     """The list is read at each request, so what is loaded already blanks them, too."""
     url = "https://x/a?access_token=s3cr3t&page=2"
     assert http.redact_url(url) == url
-    extend_instrumentors()
+    blank_more_parameters()
     assert http.redact_url(url) == "https://x/a?access_token=REDACTED&page=2"
 
 
 def test_a_second_call_adds_nothing() -> None:
     """It is called for each instrumentor."""
-    extend_instrumentors()
+    blank_more_parameters()
     once = [*http.PARAMS_TO_REDACT]
-    extend_instrumentors()
+    blank_more_parameters()
     assert once == http.PARAMS_TO_REDACT
     assert len(set(once)) == len(once)
 
@@ -36,5 +36,5 @@ def test_a_second_call_adds_nothing() -> None:
 def test_nothing_is_imported_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service without such an instrumentor pays nothing."""
     monkeypatch.delitem(sys.modules, "opentelemetry.util.http")
-    extend_instrumentors()
+    blank_more_parameters()
     assert "opentelemetry.util.http" not in sys.modules
