@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +309,37 @@ def test_an_old_library_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     problems = [f for f in installation.check_requirements() if f.level == "problem"]
     assert any("opentelemetry-sdk 1.40.0, wanted" in f.text for f in problems)
     assert any(f.mend.startswith("pip install 'opentelemetry-sdk") for f in problems)
+
+
+@pytest.mark.parametrize(
+    ("installed", "notes"),
+    [
+        (
+            {"starlette": "1.0", "redis": "6.0"},
+            {
+                "redis 6.0 is not measured": "pip install bear-otel "
+                "opentelemetry-instrumentation-redis",
+                "starlette 1.0 is not measured": "pip install bear-otel "
+                "opentelemetry-instrumentation-starlette",
+            },
+        ),
+        ({"starlette": "1.0", "fastapi": "0.165"}, {}),
+        ({"psycopg2": "2.9", "sqlalchemy": "2.0"}, {}),
+    ],
+    ids=["nobody measures them", "FastAPI does", "SQLAlchemy does"],
+)
+def test_a_library_that_nobody_measures_is_named(
+    installed: dict[str, str], notes: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a command that cannot take OpenTelemetry's SDK back."""
+
+    def find(name: str) -> str:
+        if name not in installed:
+            raise PackageNotFoundError
+        return installed[name]
+
+    monkeypatch.setattr(installation, "version", find)
+    assert {f.text: f.mend for f in installation.check_libraries()} == notes
 
 
 @pytest.mark.parametrize(

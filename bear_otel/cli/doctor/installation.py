@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.dependencies import get_dist_dependency_confl
 from packaging.requirements import Requirement
 
 from bear_otel.cli.doctor.finding import Finding, note, ok, problem
+from bear_otel.environment import load_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "bear_otel"
 
 # Instrumentors whose work our own sources do, or that are about no work of a service.
-_OURS = frozenset({"logging", "system_metrics", "sqlalchemy", "fastapi", "asgi", "starlette"})
+_OURS = frozenset({"logging", "system_metrics", "sqlalchemy", "fastapi", "asgi"})
 _NO_MATTER = frozenset({"click", "asyncclick", "jinja2", "tortoiseorm", "urllib3"})
 # Below SQLAlchemy they are measured already.
 _DRIVERS = frozenset(
@@ -71,9 +72,7 @@ def check_entry_points(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def check_instrumentors(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Compare each instrumentor with the library that it is for."""
-    disabled = {
-        n.strip() for n in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
-    }
+    disabled = load_list(environ, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
     for point in entry_points(group="opentelemetry_instrumentor"):
         conflict = get_dist_dependency_conflicts(point.dist) if point.dist else None
         if point.name in disabled or "*" in disabled:
@@ -96,6 +95,8 @@ def check_libraries() -> Iterator[Finding]:
     known = instrumented | _OURS | _NO_MATTER
     if _find_version("sqlalchemy"):
         known |= _DRIVERS
+    if _find_version("fastapi"):  # which is built on it
+        known |= {"starlette"}
     for entry in libraries:
         requirement = Requirement(entry["library"])
         package = entry["instrumentation"].partition("==")[0]
@@ -104,9 +105,9 @@ def check_libraries() -> Iterator[Finding]:
         if name in known or name.removesuffix("_v2") in known or found is None:
             continue
         if requirement.specifier.contains(found, prereleases=True):
-            yield note(
-                "library", f"{requirement.name} {found} is not measured", f"pip install {package}"
-            )
+            # Together, or pip would rather take the SDK back than refuse an older instrumentor.
+            mend = f"pip install bear-otel {package}"
+            yield note("library", f"{requirement.name} {found} is not measured", mend)
 
 
 def _find_version(package: str) -> str | None:
