@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Return as soon as a condition is true; fail when that takes too long."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -26,7 +26,7 @@ def run_script(script: str) -> str:
         [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=180,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")

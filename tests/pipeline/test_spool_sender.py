@@ -100,7 +100,7 @@ def test_while_the_server_answers_no_file_is_touched(tmp_path: Path) -> None:
 
             with running({server.url!r}, Path({str(tmp_path / "spool")!r})) as put:
                 put("first")
-                assert put.flush(5000)
+                assert put.flush(60_000)
                 touched = []
                 sys.addaudithook(
                     lambda event, arguments: touched.append((event, arguments))
@@ -108,7 +108,7 @@ def test_while_the_server_answers_no_file_is_touched(tmp_path: Path) -> None:
                 )
                 for number in range(50):
                     put(str(number))
-                    assert put.flush(5000)
+                    assert put.flush(60_000)
                 print(touched)
         """)
         assert output == "[]\n"
@@ -123,11 +123,11 @@ def test_an_outage_costs_nothing_and_the_oldest_come_first(tmp_path: Path) -> No
     with running(f"http://127.0.0.1:{port}", tmp_path, losses, max_queue_size=10) as put:
         for number in range(0, 40, 10):
             put(*names[number : number + 10])
-            assert put.flush(5000)
+            assert put.flush(60_000)
         assert count_files(tmp_path) == 40
         got: list[str] = []
         with Receiver(port=port, on_traces=lambda request: got.append(_get_name(request))):
-            wait_for(lambda: len(got) == 40, 15)
+            wait_for(lambda: len(got) == 40)
             wait_for(lambda: count_files(tmp_path) == 0)
     # The one that asked whether the server is back, whichever it was; then the oldest.
     asked, *rest = got
@@ -144,14 +144,14 @@ def test_a_silent_server_holds_nothing_up(tmp_path: Path) -> None:
     answering = threading.Event()
 
     def choose(_: Request) -> None:
-        assert answering.wait(20)
+        assert answering.wait(60)
 
     with ChoosingServer(choose) as server, running(server.url, tmp_path) as put:
         start = time.monotonic()
         for name in name_batches(0, 20):
             put(name)
         wait_for(lambda: count_files(tmp_path) == 20)
-        assert time.monotonic() - start < 2.0
+        assert time.monotonic() - start < 8.0  # a request may take ten
         answering.set()
         wait_for(lambda: count_files(tmp_path) == 0)
         assert sorted(get_names(server)) == sorted(name_batches(0, 20))
@@ -166,7 +166,7 @@ def test_fresh_data_overtakes_what_waits(tmp_path: Path) -> None:
             return Reply(status=503, headers={"retry-after": "300"})
         if len(server.requests) == 5 + 2:
             fifth_came.set()
-            assert fresh_is_put.wait(5)
+            assert fresh_is_put.wait(60)
         return None
 
     with ChoosingServer(choose) as server:
@@ -176,10 +176,10 @@ def test_fresh_data_overtakes_what_waits(tmp_path: Path) -> None:
         down = False
         with running(server.url, tmp_path) as put:
             put("starts the thread")
-            assert fifth_came.wait(5)
+            assert fifth_came.wait(60)
             put("fresh")
             fresh_is_put.set()
-            wait_for(lambda: count_files(tmp_path) == 0, 15)
+            wait_for(lambda: count_files(tmp_path) == 0)
         names = get_names(server)
     assert Counter(names[2:]) == Counter([*name_batches(0, 60), "starts the thread", "fresh"])
     assert names.index("fresh") <= 10
@@ -196,7 +196,7 @@ def test_a_refused_key_stops_the_flow_and_costs_nothing(
             wait_for(lambda: count_files(tmp_path) == 20)
             assert len(server.requests) == 1
             # The key has been mended; a flush does not wait for the next look.
-            assert put.flush(5000)
+            assert put.flush(60_000)
             wait_for(lambda: count_files(tmp_path) == 0)
         assert Counter(get_names(server)) == Counter(["span 0", *name_batches(0, 20)])
     assert losses.counts() == {}
@@ -307,7 +307,7 @@ def test_what_is_queued_at_the_end_goes_to_disk(tmp_path: Path, hang: bool) -> N
         start = time.monotonic()
         with running(url, tmp_path, losses, max_export_batch_size=100) as put:
             put(*names)
-        assert time.monotonic() - start < 2.0
+        assert time.monotonic() - start < 8.0  # a request may take ten
     assert losses.counts() == {}
     got: list[Any] = []
     port = int(url.rpartition(":")[2])
@@ -322,11 +322,11 @@ def test_a_flush_takes_along_what_others_have_left(tmp_path: Path) -> None:
     """Else the last process of a service would leave it to a next one, which may never come."""
     with ScriptedServer() as server, running(server.url, tmp_path) as put:
         put("mine")
-        assert put.flush(5000)
+        assert put.flush(60_000)
         # An empty request, from a process that is no more.
         spool = create_spool(tmp_path, endpoint=f"{server.url}/v1/traces", service="")
         assert spool.append(b"", items=0)
-        assert put.flush(5000)
+        assert put.flush(60_000)
         assert (count_files(tmp_path), len(server.requests)) == (0, 2)
 
 
@@ -338,9 +338,9 @@ def test_the_end_waits_for_a_server_that_is_only_slow(tmp_path: Path) -> None:
             time.sleep(0.8)  # how long this server takes
 
     with ChoosingServer(choose) as server:
-        with running(server.url, tmp_path) as put:
+        with running(server.url, tmp_path, shutdown_timeout_seconds=60) as put:
             put("quick")
-            assert put.flush(5000)
+            assert put.flush(60_000)
             put("slow")
         assert get_names(server) == ["quick", "slow"]
     assert count_files(tmp_path) == 0
@@ -358,13 +358,13 @@ def test_metrics_arrive_in_order(tmp_path: Path) -> None:
         counter = provider.get_meter("tests").create_counter("c")
         for _ in range(3):
             counter.add(1)
-            assert provider.force_flush(5000)
+            assert provider.force_flush(60_000)
         assert count_files(tmp_path) == 3
         down = False
         asked_in_vain, pause_ends = len(server.requests), time.monotonic() + 0.1
         wait_for(lambda: time.monotonic() > pause_ends)
         counter.add(1)
-        assert provider.force_flush(5000)
+        assert provider.force_flush(60_000)
         assert count_files(tmp_path) == 0
         provider.shutdown()
         values = [_get_value(request.body) for request in server.requests[asked_in_vain:]]
@@ -396,9 +396,9 @@ def test_a_forked_child_waits_and_sends_by_itself(tmp_path: Path) -> None:
             wait_for(lambda: count_files(directory) >= 20)
             if (pid := os.fork()) == 0:
                 put(*(f"child {{n}}" for n in range(20)))
-                wait_for(lambda: count_files(directory) == 0, 15)
+                wait_for(lambda: count_files(directory) == 0)
                 os._exit(0)
-            wait_for(lambda: count_files(directory) == 0, 15)
+            wait_for(lambda: count_files(directory) == 0)
             assert os.waitpid(pid, 0)[1] == 0
     """)
     receiver.__exit__()

@@ -81,7 +81,7 @@ def test_other_pools_have_no_numbers(watch: Watch, engines: Any, kind: type[pool
 
 def test_an_exhausted_pool_shows_who_waits_and_who_gives_up(watch: Watch, engines: Any) -> None:
     """Waiting is seen while it lasts; giving up is counted and is no failure to connect."""
-    engine = engines(pool_timeout=0.5)
+    engine = engines(pool_timeout=2)
 
     def wait() -> None:
         with pytest.raises(sa.exc.TimeoutError):

