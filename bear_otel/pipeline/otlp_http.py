@@ -34,6 +34,7 @@ class Answer:
 
     status: int
     retry_after: str | None
+    date: str | None
     body: bytes
 
 
@@ -159,6 +160,7 @@ class HttpConnection:
             answer = Answer(
                 status=response.status,
                 retry_after=response.headers.get("retry-after"),
+                date=response.headers.get("date"),
                 body=response.read(_MAX_ANSWER_BYTES),
             )
         except Exception:

@@ -197,6 +197,37 @@ def test_a_proxy_that_is_in_the_way_is_found(
     assert proxy.mend == "export NO_PROXY=127.0.0.1"
 
 
+def test_a_key_goes_through_a_proxy_to_tls_and_not_in_clear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The proxy is asked for a tunnel, as the exporter does; what it answers is told."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def answer() -> None:
+            for _ in range(3):
+                client, _address = proxy.accept()
+                with client:
+                    asked.append(client.recv(65_536))
+                    client.sendall(b"HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        problems = diagnose(
+            OTEL_EXPORTER_OTLP_ENDPOINT="https://otlp.example.com",
+            OTEL_EXPORTER_OTLP_HEADERS="api-key=s3cr3t",
+        )
+        thread.join(10)
+    assert problems["endpoint of traces"][0] == (
+        "cannot connect (Tunnel connection failed: 407 Who are you)"
+    )
+    assert [request.partition(b" HTTP")[0] for request in asked] == [
+        b"CONNECT otlp.example.com:443"
+    ] * 3
+    assert b"s3cr3t" not in b"".join(asked)
+
+
 @pytest.mark.parametrize(
     ("variables", "topic", "text", "mend"),
     [
@@ -219,8 +250,20 @@ def test_a_proxy_that_is_in_the_way_is_found(
         (
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
             "endpoint of traces",
-            "is no http:// or https:// address",
+            "endpoint='collector:4318/v1/traces' is not usable: http://host:port",
             "http://host:4318",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:http"},
+            "endpoint of traces",
+            "is not usable: http://host:port",
+            "http://host:4318",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_CERTIFICATE": "/nowhere.pem"},
+            "endpoint of traces",
+            "certificate file='/nowhere.pem' is not usable: a readable PEM file",
+            "correct the OTEL_EXPORTER_OTLP_",
         ),
         (
             {"OTEL_PYTHON_CONFIGURATOR": "another"},

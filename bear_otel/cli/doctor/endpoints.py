@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import email.utils
 import gzip
 import http.client
 import socket
 import ssl
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from bear_otel.cli.doctor.finding import Finding, note, ok, problem
 from bear_otel.pipeline.otlp_environment import OtlpOptions, load_otlp_options
-from bear_otel.pipeline.otlp_http import place
+from bear_otel.pipeline.otlp_http import Answer, HttpConnection, place
+from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +25,8 @@ _TIMEOUT_SECONDS = 5.0
 # Tokens and time windows of back ends allow for about this much.
 _SKEW_SECONDS = 30.0
 
+_CORRECT = "correct the OTEL_EXPORTER_OTLP_ or _PROXY variable that says so"
+
 _VENDORS = {
     "datadoghq": "Datadog wants the header dd-api-key",
     "nr-data.net": "New Relic wants the header api-key",
@@ -34,21 +36,21 @@ _VENDORS = {
 
 
 def check_endpoint(signal: Signal, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Probe the endpoint of a signal step by step: name, port, TLS, request."""
+    """Send the endpoint of a signal an empty request, as the exporter sends its own."""
     topic = f"endpoint of {signal}"
     options = load_otlp_options(signal, environ)
-    url = urlsplit(options.endpoint)
     variable = f"OTEL_EXPORTER_OTLP_ENDPOINT (or ..._{signal.upper()}_ENDPOINT)"
-    if url.scheme not in ("http", "https") or not url.hostname:
-        mend = f"set {variable} to http://host:4318"
-        yield problem(topic, f"{place(options.endpoint)} is no http:// or https:// address", mend)
-        return
     try:
-        answer, skew = _ask(url, options)
+        answer = _ask(options)
+    except ConfigurationError as error:
+        mend = f"set {variable} to http://host:4318" if error.setting == "endpoint" else _CORRECT
+        yield problem(topic, str(error), mend)
     except socket.gaierror:
-        yield problem(topic, f"the host {url.hostname} is not known", f"correct {variable}")
+        host = urlsplit(options.proxy or options.endpoint).hostname
+        mend = f"correct {'HTTPS_PROXY or HTTP_PROXY' if options.proxy else variable}"
+        yield problem(topic, f"the host {host} is not known", mend)
     except ConnectionRefusedError:
-        text = f"nobody listens at {place(options.endpoint)}"
+        text = f"nobody listens at {place(options.proxy or options.endpoint)}"
         yield problem(topic, text, "start one: bear-otel tail, or bear-otel collector run")
     except TimeoutError:
         text = f"{place(options.endpoint)} does not answer within {_TIMEOUT_SECONDS:.0f} s"
@@ -62,12 +64,12 @@ def check_endpoint(signal: Signal, environ: Mapping[str, str]) -> Iterator[Findi
         text = f"it hangs up ({type(error).__name__}); it may want TLS, or speak gRPC"
         yield problem(topic, text, f"write https:// in {variable}, or use the port for HTTP (4318)")
     except OSError as error:
-        yield problem(
-            topic, f"cannot connect ({error.strerror or type(error).__name__})", f"check {variable}"
-        )
+        # What a proxy says to CONNECT has no number.
+        yield problem(topic, f"cannot connect ({error.strerror or error})", f"check {variable}")
     else:
-        yield _judge(topic, signal, answer, options)
-        if skew is not None and abs(skew) > _SKEW_SECONDS:
+        yield _judge(topic, signal, answer.status, options)
+        skew = _find_skew(answer)
+        if abs(skew) > _SKEW_SECONDS:
             text = f"this clock is {skew:+.0f} s off that of the endpoint"
             yield problem("clock", text, "timedatectl set-ntp true")
 
@@ -81,38 +83,24 @@ def check_proxy(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield note("proxy", text, f"export NO_PROXY={host}")
 
 
-def _ask(url: SplitResult, options: OtlpOptions) -> tuple[int, float | None]:
-    """Send an empty export; return the status and how far our clock is ahead, in seconds."""
-    target = urlsplit(options.proxy) if options.proxy else url
-    port = target.port or (443 if target.scheme == "https" else 80)
-    address = (target.hostname or "", port)
-    with contextlib.ExitStack() as stack:
-        sock = stack.enter_context(socket.create_connection(address, timeout=_TIMEOUT_SECONDS))
-        if url.scheme == "https" and not options.proxy:
-            context = _create_tls_context(options)
-            sock = stack.enter_context(context.wrap_socket(sock, server_hostname=url.hostname))
-        connection = http.client.HTTPConnection(url.hostname or "", url.port)
-        connection.sock = sock
-        path = place(options.endpoint) + url.path if options.proxy else url.path
-        headers = {
-            **options.headers,
-            "content-type": "application/x-protobuf",
-            "content-encoding": "gzip",
-        }
-        connection.request("POST", path or "/", gzip.compress(b""), headers)
-        response = connection.getresponse()
-        response.read()
-    date = response.getheader("date")
-    if date is None:
-        return response.status, None
-    return response.status, time.time() - email.utils.parsedate_to_datetime(date).timestamp()
+def _ask(options: OtlpOptions) -> Answer:
+    """Send an empty export, and return what the endpoint says."""
+    connection = HttpConnection(
+        options.endpoint, headers=options.headers, tls=options.tls, proxy=options.proxy
+    )
+    headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+    try:
+        return connection.post(gzip.compress(b""), _TIMEOUT_SECONDS, headers)
+    finally:
+        connection.abort()
 
 
-def _create_tls_context(options: OtlpOptions) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.tls.authorities)
-    if options.tls.client_certificate:
-        context.load_cert_chain(options.tls.client_certificate, options.tls.client_key)
-    return context
+def _find_skew(answer: Answer) -> float:
+    """Return how far our clock is ahead, in seconds; 0 where the answer has no readable date."""
+    try:
+        return time.time() - parsedate_to_datetime(answer.date or "").timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _judge(topic: str, signal: str, status: int, options: OtlpOptions) -> Finding:
