@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from bear_otel.cli.doctor.command import examine
 from bear_otel.cli.explain_trace import explain_trace
-from bear_otel.configuration import iterate_leaves, load_configuration, show
+from bear_otel.configuration import MASK, iterate_leaves, load_configuration, show
 from bear_otel.environment import get_our_part, load_file
+from bear_otel.privacy import Scrubber
 from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _explain_setting(name: str, environ: Mapping[str, str]) -> int:
     leaf = next((leaf for leaf in iterate_leaves() if name in (leaf.name, leaf.env)), None)
     if leaf is None:
         if name.startswith("OTEL_"):
-            print(f"{name} is OpenTelemetry's; it is {environ.get(name, 'not set')!s:.100}")
+            print(f"{name} is OpenTelemetry's; it is {_show_foreign(name, environ)}")
             return 0
         print(f"{name} is no setting; see docs/configuration.md", file=sys.stderr)
         return 1
@@ -72,6 +73,14 @@ def _explain_setting(name: str, environ: Mapping[str, str]) -> int:
     print(f"  variable  {leaf.env or '-'}")
     print(f"  {leaf.doc}")
     return 0
+
+
+def _show_foreign(name: str, environ: Mapping[str, str]) -> str:
+    """Return the value of a variable of OpenTelemetry without what may be secret in it."""
+    value = environ.get(name)
+    if not value:
+        return "not set"
+    return MASK if name.endswith("HEADERS") else Scrubber().scrub_text(value, door="explain")
 
 
 def _describe_origin(origin: str | None) -> str:

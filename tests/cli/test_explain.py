@@ -26,6 +26,17 @@ def explain(
         ("BEAR_OTEL_REGION", {"BEAR_OTEL_REGION": "eu"}, "the variable BEAR_OTEL_REGION"),
         ("health.token", {"BEAR_OTEL_HEALTH_TOKEN": "s3cr3t"}, "health.token = ********"),
         ("OTEL_SERVICE_NAME", {"OTEL_SERVICE_NAME": "shop"}, "OpenTelemetry's; it is shop"),
+        ("OTEL_SERVICE_NAME", {"OTEL_SERVICE_NAME": ""}, "OpenTelemetry's; it is not set"),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            {"OTEL_EXPORTER_OTLP_HEADERS": "x-team=s3cr3t"},
+            "it is ********\n",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://ada:s3cr3t@collector:4318"},
+            "it is http://[REDACTED:password]@collector:4318\n",
+        ),
         ("region", {}, "region is no setting"),
         ("0af7651916cd43dd8448eb211c80319c", {}, "kept like every trace"),
     ],
