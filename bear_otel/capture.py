@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from bear_otel.configuration import load_configuration
+from bear_otel.environment import get_our_part, load_file
 from bear_otel.pipeline import seams
 from bear_otel.pipeline.cleaning import Cleaner
 from bear_otel.pipeline.logs import ScrubbingLogRecordProcessor
@@ -121,7 +122,8 @@ def capture(custom_config: Mapping[str, Any] | None = None) -> Iterator[Captured
     Args:
         custom_config: Settings, as for `bear_otel.start`.
     """
-    configuration = load_configuration(code=custom_config, environ=os.environ)
+    file = get_our_part(load_file(os.environ))
+    configuration = load_configuration(code=custom_config, environ=os.environ, file=file)
     scrubber = create_scrubber(configuration.settings)
     captured = Captured(scrubber)
     propagator = get_global_textmap()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.trace.span import TraceState
 
-from bear_otel.cli.otlp_json import parse_json_line
+from bear_otel.cli.otlp_json import read_saved
 from bear_otel.configuration import load_configuration
 from bear_otel.environment import get_our_part, load_file
 from bear_otel.pipeline.debugging import Decision
@@ -151,21 +151,15 @@ def _load_received(trace_id: int, path: str) -> Mapping[str, _Received]:
     """Return what a file of OTLP JSON lines holds of a trace, by service."""
     wanted = trace_id.to_bytes(16, "big")
     received: defaultdict[str, _Received] = defaultdict(_Received)
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                request = parse_json_line(line)
-            except ValueError as error:
-                message = f"{path}:{number}: {error}"
-                raise ValueError(message) from error
-            if not isinstance(request, ExportTraceServiceRequest):
-                continue
-            for part in request.resource_spans:
-                about = {each.key: each.value.string_value for each in part.resource.attributes}
-                service = about.get("service.name", "a service without a name")
-                for span in (span for scope in part.scope_spans for span in scope.spans):
-                    if span.trace_id == wanted:
-                        received[service].add(span)
+    for request in read_saved(path):
+        if not isinstance(request, ExportTraceServiceRequest):
+            continue
+        for part in request.resource_spans:
+            about = {each.key: each.value.string_value for each in part.resource.attributes}
+            service = about.get("service.name", "a service without a name")
+            for span in (span for scope in part.scope_spans for span in scope.spans):
+                if span.trace_id == wanted:
+                    received[service].add(span)
     return received
 
 

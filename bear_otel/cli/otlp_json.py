@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -15,6 +15,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OtlpRequest = ExportTraceServiceRequest | ExportMetricsServiceRequest | ExportLogsServiceRequest
 
@@ -48,6 +51,22 @@ def parse_json_line(text: str) -> OtlpRequest:
         message = f"not OTLP JSON: none of {', '.join(_KINDS)}"
         raise ValueError(message)
     return _parse(kind, content)
+
+
+def read_saved(path: str) -> Iterator[OtlpRequest]:
+    """Yield what `bear-otel tail --save` has written to a file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: A line is no OTLP JSON; the message names it.
+    """
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield parse_json_line(line)
+            except ValueError as error:
+                message = f"{path}:{number}: {error}"
+                raise ValueError(message) from error
 
 
 def dump_json(request: OtlpRequest) -> str:

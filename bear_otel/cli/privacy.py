@@ -6,21 +6,28 @@ import argparse
 import os
 import signal
 import sys
+import time
 from collections import Counter
+from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+
 from bear_otel.cli.audit import audit
-from bear_otel.cli.otlp_json import parse_json_line
-from bear_otel.cli.receiver import Receiver
+from bear_otel.cli.otlp_json import read_saved
+from bear_otel.cli.receiver import Receiver, explain_refusal
 from bear_otel.cli.render.records import Point, read_points
 from bear_otel.configuration import load_configuration
+from bear_otel.environment import get_our_part, load_file
 from bear_otel.privacy import DROPPED
 from bear_otel.scrubbing import create_scrubber
 from bear_otel.settings import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bear_otel.cli.otlp_json import OtlpRequest
 
@@ -66,7 +73,8 @@ def _create_parser() -> argparse.ArgumentParser:
 def _explain(options: argparse.Namespace) -> int:
     """Print the rules that fire, and the text as it would leave."""
     text = sys.stdin.read().rstrip("\n")
-    scrubber = create_scrubber(load_configuration(environ=os.environ).settings)
+    file = get_our_part(load_file(os.environ))
+    scrubber = create_scrubber(load_configuration(environ=os.environ, file=file).settings)
     for found in scrubber.explain(text, options.key):
         print(f"{found.kind:<14} characters {found.start} to {found.end}: {found.rule}")
     if options.key:
@@ -79,14 +87,15 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     """Print the counts out of the metrics that a service sends about itself."""
-    # The last value of each process: they are sums since its start.
     counts: dict[tuple[str, str, str], float] = {}
     for point in _read_points(options):
         if point.name == _REDACTIONS:
             kind, door = (
                 str(point.attributes.get(f"bear.privacy.{part}")) for part in ("kind", "door")
             )
-            counts[point.instance, kind, door] = point.value or 0
+            key = (point.instance, kind, door)
+            # The last value of each process: they are sums since its start, unless it sends deltas.
+            counts[key] = point.value + (counts.get(key, 0) if point.delta else 0)
     totals: Counter[tuple[str, str]] = Counter()
     for (_, kind, door), count in counts.items():
         totals[kind, door] += int(count)
@@ -99,23 +108,29 @@ def _report(options: argparse.Namespace) -> int:
 
 def _read_points(options: argparse.Namespace) -> Iterator[Point]:
     if options.replay:
-        with open(options.replay, encoding="utf-8") as lines:
-            requests: Iterable[OtlpRequest] = [parse_json_line(line) for line in lines]
+        requests = read_saved(options.replay)
     else:
         requests = _listen(options.port, options.seconds)
     for request in requests:
-        if hasattr(request, "resource_metrics"):
-            yield from read_points(request)  # pyright: ignore[reportArgumentType] - as just seen
+        if isinstance(request, ExportMetricsServiceRequest):
+            yield from read_points(request)
 
 
 def _listen(port: int, seconds: float | None) -> Iterator[OtlpRequest]:
     """Yield requests until the time is over or somebody interrupts."""
     received: SimpleQueue[OtlpRequest] = SimpleQueue()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Receiver(port=port, on_metrics=received.put) as receiver:
+    end = None if seconds is None else time.monotonic() + seconds
+    with ExitStack() as stack:
+        receiver = Receiver(port=port, on_metrics=received.put)
+        try:
+            stack.enter_context(receiver)
+        except (OSError, OverflowError) as error:
+            message = explain_refusal(error, "bear-otel privacy report", "127.0.0.1", port)
+            raise OSError(message) from error
         print(f"listening on {receiver.endpoint}; Ctrl-C ends it and prints", file=sys.stderr)
         try:
             while True:
-                yield received.get(timeout=seconds)
+                yield received.get(timeout=None if end is None else max(0, end - time.monotonic()))
         except (Empty, KeyboardInterrupt):
             return

@@ -5,6 +5,7 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import socketserver
@@ -124,6 +125,23 @@ class Receiver:
             raise
         except Exception as error:  # the client must hear of it, and the connection go on
             raise Refused(500, f"the receiver's callback failed: {error!r}") from error
+
+
+def explain_refusal(error: OSError | OverflowError, command: str, host: str, port: int) -> str:
+    """Return what to do when a receiver cannot listen.
+
+    Args:
+        error: What entering its context has raised.
+        command: What the user has run, which takes `--port`.
+        host: Where it should have listened.
+        port: The port there.
+    """
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} is taken; run `{command} --port {port + 1}` and set "
+            f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{host}:{port + 1}"
+        )
+    return f"cannot listen on {host}:{port}: {error}"
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -13,8 +12,8 @@ from functools import lru_cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TextIO
 
-from bear_otel.cli.otlp_json import OtlpRequest, dump_json, parse_json_line
-from bear_otel.cli.receiver import Receiver
+from bear_otel.cli.otlp_json import OtlpRequest, dump_json, read_saved
+from bear_otel.cli.receiver import Receiver, explain_refusal
 from bear_otel.cli.render.stream import JsonLines, Picture, Printer, create_style
 
 if TYPE_CHECKING:
@@ -127,14 +126,8 @@ def _receive(events: Events, options: argparse.Namespace) -> Iterator[OtlpReques
 
 
 def _replay(path: str, printer: Printer) -> None:
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                request = parse_json_line(line)
-            except ValueError as error:
-                message = f"{path}:{number}: {error}"
-                raise ValueError(message) from error
-            printer.feed(request)
+    for request in read_saved(path):
+        printer.feed(request)
     printer.draw_due(everything=True)
 
 
@@ -152,7 +145,8 @@ def _open_receiver(options: argparse.Namespace, events: Events) -> Iterator[Rece
         try:
             stack.enter_context(receiver)
         except (OSError, OverflowError) as error:
-            raise OSError(_explain(error, options)) from error
+            message = explain_refusal(error, "bear-otel tail", options.host, options.port)
+            raise OSError(message) from error
         yield receiver
 
 
@@ -181,13 +175,3 @@ def _welcome(endpoint: str) -> str:
         f"Listening for OTLP on {endpoint} (Ctrl-C ends). In another terminal:\n"
         f"  OTEL_EXPORTER_OTLP_ENDPOINT={endpoint} bear-otel-instrument python app.py"
     )
-
-
-def _explain(error: Exception, options: argparse.Namespace) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        port = options.port + 1
-        return (
-            f"port {options.port} is taken; run `bear-otel tail --port {port}` and set "
-            f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{options.host}:{port}"
-        )
-    return f"cannot listen on {options.host}:{options.port}: {error}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,12 +31,20 @@ async def add_person(person: dict[str, str]) -> str:
 """
 
 
+COMMAND = (sys.executable, "-m", "bear_otel.cli.main", "privacy")
+ENVIRON = {"PATH": os.environ["PATH"]}
+
+
 def run(*arguments: str, cwd: Path, text: str = "", **variables: str) -> tuple[int, str, str]:
     """Run the command; return its exit code, stdout and stderr."""
-    command = [sys.executable, "-m", "bear_otel.cli.main", "privacy", *arguments]
-    environ = {"PATH": os.environ["PATH"], **variables}
     result = subprocess.run(
-        command, cwd=cwd, env=environ, input=text, capture_output=True, text=True, check=False
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env={**ENVIRON, **variables},
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return result.returncode, result.stdout, result.stderr
 
@@ -131,12 +142,83 @@ def test_report_counts_what_a_service_has_told(tmp_path: Path) -> None:
     ]
 
 
-def create_line(kind: str, door: str, value: int) -> str:
+def test_report_adds_up_what_is_sent_as_differences(tmp_path: Path) -> None:
+    """As services do whose back end wants delta temporality."""
+    lines = [create_line("email", "log.body", value, temporality=1) for value in (3, 5)]
+    (tmp_path / "saved.jsonl").write_text("\n".join(lines))
+    _, out, _ = run("report", "--replay", "saved.jsonl", cwd=tmp_path)
+    assert out.split() == ["8", "email", "log.body"]
+
+
+def test_report_names_the_line_that_it_cannot_read(tmp_path: Path) -> None:
+    """Of a file that is something else."""
+    (tmp_path / "saved.jsonl").write_text(create_line("email", "log.body", 1) + "\n{}\n")
+    code, _, err = run("report", "--replay", "saved.jsonl", cwd=tmp_path)
+    assert code == 2
+    assert err.startswith("bear-otel privacy: saved.jsonl:2: not OTLP JSON")
+
+
+def test_report_ends_in_time_whatever_goes_on_arriving(tmp_path: Path) -> None:
+    """The time is that of the report, and not that of a silence."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    command = [*COMMAND, "report", "--port", str(port), "--for", "1"]
+    report = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=ENVIRON,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    body = create_line("email", "log.body", 7).encode()
+    head = (
+        "POST /v1/metrics HTTP/1.0\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    deadline = time.monotonic() + 60
+    while report.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head.encode() + body)
+            client.recv(1000)
+    assert report.poll() == 0
+    out, _ = report.communicate()
+    assert out.split() == ["7", "email", "log.body"]
+
+
+def test_a_port_that_is_taken_is_explained(tmp_path: Path) -> None:
+    """With the command that works."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = run("report", "--port", str(port), cwd=tmp_path)
+    assert code == 2
+    assert f"run `bear-otel privacy report --port {port + 1}`" in err
+
+
+FILE = """
+file_format: "1.0"
+distribution: {bear_otel: {privacy: {allow_personal_data: true}}}
+"""
+
+
+def test_what_the_configuration_file_allows_counts(service: Path) -> None:
+    """It says what leaves the service, so neither answer may be kinder than that."""
+    (service / "otel.yaml").write_text(FILE)
+    assert run("explain", cwd=service, text="ada@example.com")[1].endswith("[REDACTED:email]\n")
+    opened = {"OTEL_CONFIG_FILE": "otel.yaml"}
+    assert run("explain", cwd=service, text="ada@example.com", **opened)[1] == "ada@example.com\n"
+    code, out, _ = run("audit", "people:app", cwd=service, **opened)
+    assert code == 1
+    assert "LEAKED   email" in out
+
+
+def create_line(kind: str, door: str, value: int, temporality: int = 2) -> str:
     """Return one export of the self-metric, as OTLP JSON."""
     return (
         '{"resourceMetrics":[{"resource":{"attributes":[]},"scopeMetrics":[{"metrics":[{"name":'
-        '"bear.privacy.redactions","sum":{"isMonotonic":true,"aggregationTemporality":2,'
-        f'"dataPoints":[{{"asInt":"{value}","attributes":['
+        '"bear.privacy.redactions","sum":{"isMonotonic":true,'
+        f'"aggregationTemporality":{temporality},"dataPoints":[{{"asInt":"{value}","attributes":['
         f'{{"key":"bear.privacy.kind","value":{{"stringValue":"{kind}"}}}},'
         f'{{"key":"bear.privacy.door","value":{{"stringValue":"{door}"}}}}]}}]}}}}]}}]}}]}}'
     )
