@@ -381,7 +381,14 @@ def test_a_forked_child_waits_and_sends_by_itself(tmp_path: Path) -> None:
     port = get_refused_port()
     got: list[str] = []
     receiver = Receiver(port=port, on_traces=lambda request: got.append(_get_name(request)))
-    threading.Timer(1.5, receiver.__enter__).start()
+    spool, both_wait = tmp_path / "spool", tmp_path / "both-wait"
+
+    def listen() -> None:
+        wait_for(both_wait.exists)
+        receiver.__enter__()
+
+    listening = threading.Thread(target=listen)
+    listening.start()
     run_script(f"""
         import logging, os, sys
         logging.disable()
@@ -390,17 +397,20 @@ def test_a_forked_child_waits_and_sends_by_itself(tmp_path: Path) -> None:
         from tests.pipeline.running import wait_for
         from tests.pipeline.test_spool_sender import count_files, running
 
-        directory = Path({str(tmp_path)!r})
+        directory = Path({str(spool)!r})
         with running("http://127.0.0.1:{port}", directory) as put:
             put(*(f"parent {{n}}" for n in range(20)))
             wait_for(lambda: count_files(directory) >= 20)
             if (pid := os.fork()) == 0:
                 put(*(f"child {{n}}" for n in range(20)))
+                wait_for(lambda: count_files(directory) >= 40)
+                Path({str(both_wait)!r}).touch()
                 wait_for(lambda: count_files(directory) == 0)
                 os._exit(0)
-            wait_for(lambda: count_files(directory) == 0)
             assert os.waitpid(pid, 0)[1] == 0
+            wait_for(lambda: count_files(directory) == 0)
     """)
+    listening.join()
     receiver.__exit__()
     expected = [f"{who} {number}" for who in ("parent", "child") for number in range(20)]
     assert Counter(got) == Counter(expected)
