@@ -69,7 +69,7 @@ def load_file(environ: Mapping[str, str]) -> Any:
         accepted = "reading it needs: pip install 'bear-otel[file]'"
         raise ConfigurationError("OTEL_CONFIG_FILE", path, accepted) from None
     try:
-        with _without_tracebacks():
+        with silence("opentelemetry.configuration"):
             return load_config_file(path)
     except Exception as error:
         # The library raises its own, jsonschema's and YAML's errors, some over several lines.
@@ -78,9 +78,9 @@ def load_file(environ: Mapping[str, str]) -> Any:
 
 
 @contextlib.contextmanager
-def _without_tracebacks() -> Iterator[None]:
-    """Keep the library from logging what it raises as well."""
-    logger = logging.getLogger("opentelemetry.configuration")
+def silence(logger_name: str) -> Iterator[None]:
+    """Keep a logger, and those below it, from saying what its caller says."""
+    logger = logging.getLogger(logger_name)
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:

@@ -73,7 +73,11 @@ def main(argv: Sequence[str]) -> int:
             arrived += _draw_until_quiet(received, picture)
         finally:
             service.send_signal(signal.SIGTERM)
-            service.wait(timeout=10)
+            try:
+                service.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                service.kill()
+                service.wait()
         arrived += _draw_until_quiet(received, picture)
     if not arrived:
         print("bear-otel demo: no telemetry arrived; see the lines above", file=sys.stderr)

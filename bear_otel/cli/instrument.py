@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             hint = f"; did you mean: bear-otel-instrument python {arguments[0]}"
         print(f"bear-otel-instrument: {arguments[0]}: command not found{hint}", file=sys.stderr)
         return NOT_FOUND
-    if _isolates(arguments):
+    if find_isolating(arguments):
         print(
             "bear-otel-instrument: Python's -I, -E and -S keep telemetry out; run without them",
             file=sys.stderr,
@@ -85,12 +85,16 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     environ["PYTHONPATH"] = os.pathsep.join([autostart, *rest])
 
 
-def _isolates(arguments: Sequence[str]) -> bool:
-    if not Path(arguments[0]).name.startswith("python"):
-        return False
-    for argument in arguments[1:]:
+def find_isolating(command: Sequence[str]) -> str | None:
+    """Return the option of Python's own in a command that keeps the launcher out, if there is one.
+
+    What stands behind the program belongs to the program.
+    """
+    if not Path(command[0]).name.startswith("python"):
+        return None
+    for argument in command[1:]:
         if not argument.startswith("-") or argument.startswith("--") or argument in ("-c", "-m"):
-            return False
+            return None
         if _ISOLATING & set(argument[1:]):
-            return True
-    return False
+            return argument
+    return None

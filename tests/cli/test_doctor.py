@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bear_otel.cli.doctor import installation
+from bear_otel.cli.doctor import installation, service
 from bear_otel.cli.doctor.command import examine, main
 from bear_otel.cli.receiver import Receiver
 
@@ -389,10 +389,11 @@ def test_a_library_that_nobody_measures_is_named(
     ("command", "text", "mend"),
     [
         (("no-such-server",), "is not on the PATH", "pip install no-such-server"),
-        ((sys.executable, "-I", "app.py"), "keeps the launcher out", "without -I"),
+        ((sys.executable, "-I", "app.py"), "Python's -I keeps the launcher out", "without -I"),
+        ((sys.executable, "-uE", "app.py"), "Python's -uE keeps the launcher out", "without -uE"),
         (("/usr/bin/python3", "app.py"), "has no bear-otel", "-m pip install bear-otel"),
     ],
-    ids=["unknown", "isolated", "another Python"],
+    ids=["unknown", "isolated", "isolated among others", "another Python"],
 )
 def test_a_command_that_cannot_be_measured_is_found(
     command: tuple[str, ...], text: str, mend: str
@@ -403,6 +404,11 @@ def test_a_command_that_cannot_be_measured_is_found(
     problems = diagnose(*command)
     assert text in problems["command"][0]
     assert mend in problems["command"][1]
+
+
+def test_what_the_program_is_told_is_not_what_python_is_told() -> None:
+    """Behind the program, -S and -E may mean anything."""
+    assert "command" not in diagnose(sys.executable, "app.py", "-S", "-E")
 
 
 def test_the_parent_of_workers_is_explained() -> None:
@@ -417,6 +423,15 @@ def test_a_spool_that_cannot_be_written_is_found() -> None:
         BEAR_OTEL_SPOOL_ENABLED="true", BEAR_OTEL_SPOOL_DIRECTORY="/proc/bear-otel/spool"
     )
     assert "spool" in problems or os.geteuid() == 0
+
+
+def test_what_waits_in_the_spool_is_counted(tmp_path: Path) -> None:
+    """Without folders, and without what is sent and removed meanwhile, as this link's target."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "1").write_bytes(b"x" * 1_500_000)
+    (tmp_path / "shop" / "2").symlink_to(tmp_path / "gone")
+    (found,) = (f for f in service.check_spool(tmp_path) if f.level == "note")
+    assert found.text == f"1.5 MB in 1 files wait at {tmp_path}"
 
 
 def test_a_full_disk_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opentelemetry._logs import SeverityNumber
 
 from bear_otel.cli.doctor.finding import Finding, ok, problem
-from bear_otel.environment import SIGNALS
+from bear_otel.environment import SIGNALS, silence
 from bear_otel.pipeline.canary import CanaryError
 from bear_otel.pipeline.losses import Losses
 from bear_otel.pipeline.providers import Providers, create_providers
@@ -41,7 +39,7 @@ def check_round_trip(plan: Plan) -> Iterator[Finding]:
         yield problem("privacy", str(error), "pip install 'opentelemetry-sdk~=1.45'")
         return
     yield ok("privacy", "a planted secret did not come out of any provider")
-    with _quiet():
+    with silence("bear_otel"):
         arrived = _send(providers)
     lost = {signal for signal, _ in losses.counts()}
     for signal in SIGNALS:
@@ -53,18 +51,6 @@ def check_round_trip(plan: Plan) -> Iterator[Finding]:
         else:
             mend = f"see the endpoint of {signal} above"
             yield problem("round trip", f"{signal} did not arrive at {place}", mend)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the pipeline from saying what the findings say."""
-    logger = logging.getLogger("bear_otel")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _send(providers: Providers) -> dict[Signal, bool]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bear_otel.cli.doctor.finding import Finding, note, ok, problem
+from bear_otel.cli.instrument import find_isolating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,10 +26,9 @@ def check_command(command: Sequence[str]) -> Iterator[Finding]:
     if path is None:
         yield problem("command", f"{command[0]} is not on the PATH", f"pip install {command[0]}")
         return
-    isolating = [a for a in command[1:] if a in ("-I", "-E", "-S")]
-    if Path(command[0]).name.startswith("python") and isolating:
-        text = f"Python's {isolating[0]} keeps the launcher out"
-        yield problem("command", text, f"run {command[0]} without {isolating[0]}")
+    if isolating := find_isolating(command):
+        text = f"Python's {isolating} keeps the launcher out"
+        yield problem("command", text, f"run {command[0]} without {isolating}")
     interpreter = _find_interpreter(path)
     if interpreter is None:
         yield note("command", f"{path} is no Python program; Python below it will be measured")
@@ -53,15 +54,21 @@ def check_spool(directory: Path) -> Iterator[Finding]:
     elif free < _LOW_BYTES:
         text = f"only {free / 1e6:.0f} MB are free at {parent}"
         yield problem(topic, text, "export BEAR_OTEL_SPOOL_DIRECTORY=/bigger")
-    waiting = (
-        [path for path in directory.rglob("*") if path.is_file()] if directory.exists() else []
-    )
-    size = sum(path.stat().st_size for path in waiting)
-    if size:
-        text = f"{size / 1e6:.1f} MB in {len(waiting)} files wait at {directory}"
+    sizes = [size for path in directory.rglob("*") if (size := _find_size(path))]
+    if sizes:
+        text = f"{sum(sizes) / 1e6:.1f} MB in {len(sizes)} files wait at {directory}"
         yield note(topic, text, "they go out when the endpoint takes them")
     else:
         yield ok(topic, f"nothing waits at {directory}")
+
+
+def _find_size(path: Path) -> int:
+    """Return the size of a file, or 0 for what is none: a running service removes what it sends."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _find_interpreter(path: str) -> str | None:
