@@ -195,10 +195,15 @@ def test_the_limit_of_the_configuration_file_counts(tmp_path: Path, limit: int, 
     path.write_text(FILE.format(limit=limit))
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env={"OTEL_CONFIG_FILE": str(path), "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"},
+        env={
+            "OTEL_CONFIG_FILE": str(path),
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*",
+            # What is told twice is 3 MB.
+            "BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": "60",
+        },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     assert ended.stderr.count(SAID[0]) == said

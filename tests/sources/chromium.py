@@ -118,9 +118,17 @@ class Page:
 
     def open(self, url: str) -> None:
         """Go to an address; return when the page and what it needs has loaded and was painted."""
+        # The document that is left may have the same address, and be there for a while.
+        self.evaluate("window.isLeft = true")
         self.call("Page.navigate", url=url)
-        loaded = f"location.href === {json.dumps(url)} && document.readyState === 'complete'"
-        wait_until(lambda: self.evaluate(loaded), f"{url} has loaded")
+        here = f"!window.isLeft && location.href === {json.dumps(url)}"
+
+        def has_loaded() -> bool:
+            with contextlib.suppress(AssertionError):  # between two documents
+                return self.evaluate(f"{here} && document.readyState === 'complete'")
+            return False
+
+        wait_until(has_loaded, f"{url} has loaded")
         self.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
     def evaluate(self, expression: str) -> Any:
