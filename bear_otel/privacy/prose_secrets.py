@@ -32,7 +32,9 @@ _SECRET: Final = Phrases(
     """,
     r"(?<![A-Za-z])(?P<word>PHRASE)(?![^\W\d_])[\"']?"
     r"(?:\s?(?P<sign>->|=>|→)\s?"
-    r"|\s(?P<link>(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset|updated|rotated)\sto"
+    r"|\s(?P<link>(?:for|of)\s(?:the\s)?(?:(?:user|account|login|customer)\s)?"
+    r"[\"'`]?[\w.@+-]{1,64}[\"'`]?\s(?:is|was)(?:\snow)?:?"
+    r"|(?:(?:is|was|has\sbeen|been)\s)?(?:now\s)?(?:set|changed|reset|updated|rotated)\sto"
     r"|(?:is|was)(?:\snow)?:|(?:changed|rotated|updated|reset)\sfrom"
     r"|(?:entered|provided|given|used|set|sent|received|generated|supplied|tried|typed)(?:\sis)?:"
     r"|is(?:\snow)?|was|to|as|with\svalue|value|of|ist|lautet|es|est|é|jest|är|er|on)\s"

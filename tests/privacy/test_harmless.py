@@ -53,6 +53,8 @@ _TEXTS = [
     "token expired",
     "Token refresh succeeded",
     "the secret is out of date",
+    "the secret for success is work",
+    "password for user 7 is not set, token for job 7 is 32 characters",
     "key error",
     "primary key violation",
     'foreign key constraint "fk_user" failed',

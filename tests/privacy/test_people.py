@@ -74,6 +74,7 @@ _TEXTS = [
     "né le «12/03/1985»",
     "birthday=«1985-03-12»",
     "lives at «221B Baker Street, London»",
+    "lives at «12 St James's Square, London SW1Y 4JH» now",
     "Musterstraße: «Hauptstraße 12»",
     "«12 rue de la Paix, 75002 Paris»",
     'address="«12 High St, London»"',
