@@ -106,7 +106,7 @@ def load_configuration(
 
 
 # Set by the launcher for the processes below it; read by the Collector's configuration.
-_FOREIGN = ("BEAR_OTEL_ROOT", "BEAR_OTEL_COLLECTOR")
+_FOREIGN = ("BEAR_OTEL_ROOT", "BEAR_OTEL_MISSING_TOLD", "BEAR_OTEL_COLLECTOR")
 
 
 def show(leaf: Leaf, value: object) -> str:

@@ -115,6 +115,14 @@ def test_the_value_of_an_unknown_name_is_not_shown() -> None:
     assert MASK in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["BEAR_OTEL_ROOT", "BEAR_OTEL_MISSING_TOLD", "BEAR_OTEL_COLLECTOR_STATE_DIR"]
+)
+def test_a_variable_of_our_own_is_not_misspelt(name: str) -> None:
+    """A child process inherits what the launcher noted, and the Collector's settings."""
+    assert load_configuration(environ={name: "true"}).unknown_variables == ()
+
+
 def test_a_misspelt_variable_is_told_and_no_error() -> None:
     """Another tool may use the same prefix; a typing error must not stay silent."""
     configuration = load_configuration(environ={"BEAR_OTEL_REGIN": "eu", "BEAR_OTEL_REGION": "us"})
