@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.server
 
 UVICORN = "uvicorn service:app --port {port}"
-# uvicorn kills a worker that does not answer it within 5 seconds.
-TWO_WORKERS = "--workers 2 --timeout-worker-healthcheck 60"
+# uvicorn kills a worker that does not answer within 5 seconds, as one that starts on a busy machine.
+# It waits as long for one that ends while it asks.
+TWO_WORKERS = "--workers 2 --timeout-worker-healthcheck 20"
 GUNICORN = (
     "gunicorn service:app --bind 127.0.0.1:{port} --no-control-socket "
     "-k uvicorn_worker.UvicornWorker -w 2"

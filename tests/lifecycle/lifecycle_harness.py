@@ -45,7 +45,7 @@ HASTY = {"BEAR_OTEL_SHUTDOWN_TIMEOUT_SECONDS": ""}
 LONGEST_EXIT_SECONDS = 8.0
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 120.0) -> None:
     """Return when `condition` holds.
 
     Raises:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.server
 
 _UVICORN = "uvicorn service:app --port {port}"
-# uvicorn kills a worker that does not answer it within 5 seconds.
-_TWO_WORKERS = "--workers 2 --timeout-worker-healthcheck 60"
+# uvicorn kills a worker that does not answer within 5 seconds, as one that starts on a busy machine.
+# It waits as long for one that ends while it asks.
+_TWO_WORKERS = "--workers 2 --timeout-worker-healthcheck 20"
 _GUNICORN = "gunicorn service:app --bind 127.0.0.1:{port} --no-control-socket"
 _HYPERCORN = "hypercorn service:app --bind 127.0.0.1:{port}"
 _GRANIAN = "granian service:app --interface asgi --port {port}"

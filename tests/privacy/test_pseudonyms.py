@@ -90,7 +90,7 @@ def test_processes_that_share_the_file_agree(tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, str(tmp_path / "keys")]
 
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    said = {worker.communicate(timeout=60)[0].strip() for worker in workers}
+    said = {worker.communicate(timeout=180)[0].strip() for worker in workers}
 
     assert len(said) == 1
     assert said.pop().startswith("ps1.")

@@ -131,6 +131,13 @@ class Page:
         wait_until(has_loaded, f"{url} has loaded")
         self.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
+    def measure(self, what: str) -> None:
+        """Return when the browser has measured this kind of `PerformanceEntry`."""
+        options = json.dumps({"type": what, "buffered": True})
+        self.evaluate(
+            f"new Promise((done) => new PerformanceObserver(() => done()).observe({options}))"
+        )
+
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression, awaited."""
         answer = self.call(

@@ -61,7 +61,7 @@ class Watched:
     async def beats(self, more: int = 2) -> None:
         """Wait for heartbeats, so that the watch knows the loop, or has seen it come back."""
         count = lambda: self.lag.count if self.lag else 0  # noqa: E731
-        target, deadline = count() + more, time.monotonic() + 10
+        target, deadline = count() + more, time.monotonic() + 60
         while count() < target:
             assert time.monotonic() < deadline, "no heartbeat"
             await asyncio.sleep(0.01)
@@ -84,7 +84,7 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
 
 def eventually(condition: Callable[[], bool]) -> bool:
     """Wait for a condition with a deadline."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return condition()

@@ -318,7 +318,7 @@ def test_without_telemetry_a_block_does_nothing() -> None:
         "    print(list(call.stream(iter('ab'))))\n"
     )
     command = [sys.executable, "-W", "error", "-c", program]
-    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
     assert (result.stdout, result.stderr) == ("['a', 'b']\n", "")
 
 

@@ -99,7 +99,7 @@ def page(status: int) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/health"
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.mark.parametrize(

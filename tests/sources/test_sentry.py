@@ -114,7 +114,7 @@ def telemetry(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Captu
 
 def flush() -> None:
     """Wait until all has arrived."""
-    sentry_sdk.flush(timeout=10)
+    sentry_sdk.flush(timeout=60)
 
 
 def assert_clean(ingest: Ingest) -> None:
