@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.server
 
 UVICORN = "uvicorn service:app --port {port}"
-# uvicorn kills a worker that does not answer within 5 seconds, as one that starts on a busy machine.
-# It waits as long for one that ends while it asks.
+# uvicorn kills a worker that does not answer within 5 seconds, as one that starts on a machine
+# that is busy. It waits as long for one that ends while it asks.
 TWO_WORKERS = "--workers 2 --timeout-worker-healthcheck 20"
 GUNICORN = (
     "gunicorn service:app --bind 127.0.0.1:{port} --no-control-socket "
