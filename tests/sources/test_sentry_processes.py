@@ -90,7 +90,7 @@ def test_an_error_of_the_example_is_an_issue_with_its_trace(
         "trace_id": span.trace_id.hex(),
         "span_id": span.span_id.hex(),
     }
-    (told,) = [log for log in sink.logs if log.event_name]
+    (told,) = [log for log in sink.logs if log.event_name.endswith("exception")]
     assert told.trace_id == span.trace_id
     assert sink.total("bear.exceptions") == 1
     frame = event["exception"]["values"][0]["stacktrace"]["frames"][-1]
