@@ -305,7 +305,8 @@ def test_what_is_queued_at_the_end_goes_to_disk(tmp_path: Path, hang: bool) -> N
     with ScriptedServer(*[Reply(hang=True)] * 9) as server:
         url = server.url if hang else f"http://127.0.0.1:{get_refused_port()}"
         start = time.monotonic()
-        with running(url, tmp_path, losses, max_export_batch_size=100) as put:
+        queue = {"max_export_batch_size": 100, "shutdown_timeout_seconds": 20}
+        with running(url, tmp_path, losses, **queue) as put:
             put(*names)
         assert time.monotonic() - start < 8.0  # a request may take ten
     assert losses.counts() == {}
