@@ -147,12 +147,19 @@ def measure_memory(pid: int) -> float:
 def wait_for(sink: Sink, sent: Sent, directory: Path) -> None:
     """Return when all has arrived, and nothing waits on disk."""
 
-    def has_arrived() -> bool:
-        arrived = sink.trace_ids("server").keys() & sink.trace_ids("client").keys()
+    def missing() -> dict[str, int]:
         logs = {trace for _, trace in sink.log_lines()}
-        return sent.answered.keys() <= arrived & logs and not list(directory.rglob("*.otlp"))
+        arrived = {kind: sink.trace_ids(kind).keys() for kind in ("server", "client")}
+        found = {what: len(sent.answered.keys() - ids) for what, ids in arrived.items()}
+        found["logs"] = len(sent.answered.keys() - logs)
+        found["files"] = len(list(directory.rglob("*.otlp")))
+        return {what: count for what, count in found.items() if count}
 
-    wait_until(has_arrived, "all has arrived")
+    try:
+        wait_until(lambda: not missing(), "all has arrived")
+    except AssertionError as error:
+        error.add_note(f"missing of {len(sent.answered)}: {missing()}")
+        raise
 
 
 def arrived_spans(sink: Sink, sent: Sent) -> Counter[bytes]:
