@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bear_otel import __version__, environment
 from bear_otel.configuration import MASK
 from bear_otel.pipeline import seams
+from bear_otel.pipeline.light_tracers import find_recorder
 from bear_otel.privacy import Pseudonymizer
 from bear_otel.scrubbing import forget_keys, load_keys
 from bear_otel.self_metrics import measure_ourselves
@@ -137,10 +138,12 @@ def _start_sqlalchemy(running: Running, settings: Settings) -> str | None:
         attributes = {"db.system.name": system, "db.query.text": text}
         return str(scrubber.scrub_attributes(attributes, door="span.attribute")["db.query.text"])
 
+    tracer = running.providers.tracer.get_tracer(f"{_SCOPE}.sqlalchemy", __version__)
     undo = watch_database(
-        running.providers.tracer.get_tracer(f"{_SCOPE}.sqlalchemy", __version__),
+        tracer,
         _get_meter(running, ".sqlalchemy"),
         running.providers.logger.get_logger(f"{_SCOPE}.sqlalchemy", __version__),
+        record_span=find_recorder(tracer),
         scrub_sql=scrub_sql,
         slow_query_seconds=settings.database.slow_query_seconds,
     )

@@ -27,13 +27,13 @@ class _Measurement(NamedTuple):
     value: float
     time_unix_nano: int
     attributes: Mapping[str, Any] | None
-    context: Context
+    context: Context | None  # needed for exemplars alone
 
 
 class _Series:
     """Where the measurements with certain attributes go."""
 
-    __slots__ = ("aggregates", "attributes", "offered", "offered_at")
+    __slots__ = ("aggregates", "asked_at", "attributes", "offered")
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class _Series:
         # over when they are gone.
         self.attributes = attributes
         self.aggregates = aggregates
-        # The last exemplar.
-        self.offered_at = 0
+        # When the filter was last asked about an exemplar, and the last one that it let through.
+        self.asked_at = 0
         self.offered = 0.0
 
 
@@ -56,8 +56,9 @@ class BoundInstrument:
     hashing its attributes, to find what it has found before. Here the attributes come from an
     `AttributeCache`, where the same are the same object.
 
-    Exemplars are offered about twenty times a second for each series, and whenever a measurement
-    is larger than the last of them: a slow request is not missed.
+    For each series the filter is asked about an exemplar twenty times a second at most, and
+    whenever a measurement is larger than the last one that it let through: a slow request is not
+    missed.
 
     Args:
         instrument: Made by the SDK's meter, and takes what cannot be bound.
@@ -84,14 +85,13 @@ class BoundInstrument:
         if series.aggregates is None or not 0 <= amount < math.inf:
             self._record_unbound(amount, attributes, context)
             return
-        if context is None:
-            context = get_current()
         now = time_ns()
         sampled = False
-        if now - series.offered_at > _EXEMPLAR_EVERY_NS or amount > series.offered:
-            sampled = self._samples_exemplar(amount, now, attributes, context)
-            if sampled:
-                series.offered_at, series.offered = now, amount
+        if now - series.asked_at > _EXEMPLAR_EVERY_NS or amount > series.offered:
+            series.asked_at = now
+            context = get_current() if context is None else context
+            if sampled := self._samples_exemplar(amount, now, attributes, context):
+                series.offered = amount
         measurement = _Measurement(amount, now, attributes, context)
         for aggregate in series.aggregates:
             aggregate(measurement, sampled)

@@ -74,25 +74,27 @@ def check_spans(provider: TracerProvider, front: ScrubbingSpanProcessor) -> None
 
 
 def check_logs(provider: LoggerProvider, front: ScrubbingLogRecordProcessor) -> None:
-    """Send a log record with the canary in every text that it has.
+    """Send the canary in every text of a log record, and once more without an exception.
 
     Raises:
         CanaryError: The canary came out, or nothing did.
     """
-    probe = _LogProbe()
-    front.add_log_record_processor(probe)
-    try:
-        provider.get_logger(_SCOPE, attributes=_ATTRIBUTES).emit(
-            severity_number=SeverityNumber.INFO,
-            severity_text=_TEXT,
-            body={"text": _TEXT},
-            attributes=_ATTRIBUTES,
-            event_name=_TEXT,
-            exception=ValueError(_TEXT),
-        )
-    finally:
-        front.remove_log_record_processor(probe)
-    _expect_clean("logs", probe.seen)
+    logger = provider.get_logger(_SCOPE, attributes=_ATTRIBUTES)
+    for exception in (ValueError(_TEXT), None):
+        probe = _LogProbe()
+        front.add_log_record_processor(probe)
+        try:
+            logger.emit(
+                severity_number=SeverityNumber.INFO,
+                severity_text=_TEXT,
+                body={"text": _TEXT},
+                attributes=_ATTRIBUTES,
+                event_name=_TEXT,
+                exception=exception,
+            )
+        finally:
+            front.remove_log_record_processor(probe)
+        _expect_clean("logs", probe.seen)
 
 
 class MetricProbe:

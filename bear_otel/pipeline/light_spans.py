@@ -10,132 +10,21 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import Span as SdkSpan
-from opentelemetry.sdk.trace import Tracer as SdkTracer
-from opentelemetry.trace import (
-    NonRecordingSpan,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    TraceFlags,
-    get_current_span,
-)
+from opentelemetry.trace import Status, StatusCode
 from typing_extensions import override
 
 from bear_otel.pipeline import seams
+from bear_otel.pipeline.plain import MOST_ATTRIBUTES, are_plain
 from bear_otel.pipeline.raw_spans import RawSpan
-from bear_otel.pipeline.sampling import ShareSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import Link, Span
+    from opentelemetry.trace import SpanContext, SpanKind
 
-    from bear_otel.pipeline.spans import ScrubbingSpanProcessor
+    from bear_otel.pipeline.light_tracers import LightTracer
 
-_UNSET = Status()
-# Values that nobody can change, so that they need no copy, and keys that need no check.
-_SCALARS = frozenset({str, int, float, bool})
-_TEXT = frozenset({str})
-# The SDK counts and drops what is beyond its limits, of which this is half the default.
-_MOST_ATTRIBUTES = 64
-# Below a sampled span of this process it follows that span, whatever else it does.
-_FOLLOWS_SAMPLED = "localParentSampled:AlwaysOnSampler"
-
-
-def lighten(provider: TracerProvider, processor: ScrubbingSpanProcessor) -> None:
-    """Let the tracers of a provider make light spans.
-
-    Where a limit or a metric of the SDK's could tell them from its own spans, its tracer stays as
-    it is.
-
-    Args:
-        provider: Its tracers change from now on.
-        processor: Stands in front of all others in that provider.
-    """
-    get_tracer = provider.get_tracer
-
-    def get_light_tracer(*args: Any, **kwargs: Any) -> Any:
-        tracer: Any = get_tracer(*args, **kwargs)
-        is_new = isinstance(tracer, SdkTracer) and "start_span" not in vars(tracer)
-        if is_new and seams.makes_plain_spans(tracer, _MOST_ATTRIBUTES):
-            # `start_as_current_span` calls it, too.
-            tracer.start_span = LightTracer(tracer, processor).start_span
-        return tracer
-
-    provider.get_tracer = get_light_tracer  # pyright: ignore[reportAttributeAccessIssue] - as declared
-
-
-class LightTracer:
-    """Decides about a span as the SDK's tracer does, and makes a light one.
-
-    Args:
-        sdk: Makes the spans that are not light.
-        processor: Gets all of them.
-    """
-
-    def __init__(self, sdk: SdkTracer, processor: ScrubbingSpanProcessor) -> None:
-        self.sdk = sdk
-        self.processor = processor
-        self.scope, self.limits = seams.read_tracer(sdk)
-        self._start_sdk_span = sdk.start_span
-        self._ids = sdk.id_generator
-        self._follows_recorded = isinstance(sdk.sampler, ShareSampler)
-        self._follows_sampled = _FOLLOWS_SAMPLED in sdk.sampler.get_description()
-
-    def start_span(
-        self,
-        name: str,
-        context: Context | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Mapping[str, Any] | None = None,
-        links: Sequence[Link] | None = None,
-        start_time: int | None = None,
-        record_exception: bool = True,
-        set_status_on_exception: bool = True,
-    ) -> Span:
-        """Start a span, as `Tracer.start_span`."""
-        on_exception = record_exception, set_status_on_exception
-        # A processor that looks at what starts is told to expect the SDK's span.
-        if links or self.processor.watches_starts:
-            return self._start_sdk_span(
-                name, context, kind, attributes, links, start_time, *on_exception
-            )
-        above = get_current_span(context)
-        parent: SpanContext | None = above.get_span_context()
-        if above.is_recording() and (
-            self._follows_recorded or (self._follows_sampled and parent.trace_flags.sampled)
-        ):
-            own = _follow(parent, self._ids.generate_span_id())
-        else:
-            parent = parent if parent.is_valid else None
-            trace_id = parent.trace_id if parent else self._ids.generate_trace_id()
-            result = self.sdk.sampler.should_sample(
-                context, trace_id, name, kind, attributes, links or ()
-            )
-            own = SpanContext(
-                trace_id,
-                self._ids.generate_span_id(),
-                is_remote=False,
-                trace_flags=self._find_flags(parent, sampled=result.decision.is_sampled()),
-                trace_state=result.trace_state,
-            )
-            if not result.decision.is_recording():
-                return NonRecordingSpan(own)
-            attributes = result.attributes
-        span = LightSpan(self, name, own, parent, kind, start_time, on_exception)
-        if attributes:
-            span.set_attributes(attributes)
-        self.processor.on_start(span, context)
-        return span
-
-    def _find_flags(self, parent: SpanContext | None, *, sampled: bool) -> TraceFlags:
-        random = parent.trace_flags.random_trace_id if parent else self._ids.is_trace_id_random()
-        return TraceFlags(
-            (TraceFlags.SAMPLED if sampled else 0) | (TraceFlags.RANDOM_TRACE_ID if random else 0)
-        )
+UNSET = Status()
 
 
 class LightSpan(SdkSpan):
@@ -163,7 +52,7 @@ class LightSpan(SdkSpan):
         self._bear_parent = parent
         self._bear_kind = kind
         self._bear_attributes: dict[str, Any] = {}
-        self._bear_status = _UNSET
+        self._bear_status = UNSET
         self._bear_on_exception = on_exception
         self._bear_start_time = time_ns() if start_time is None else start_time
         self._bear_end_time: int | None = None
@@ -233,15 +122,11 @@ class LightSpan(SdkSpan):
 
     def _take(self, attributes: Mapping[str, Any]) -> bool:
         """Keep attributes, or return False: they are not plain, too many or too late."""
-        if (
-            self._bear_open
-            and _SCALARS.issuperset(map(type, attributes.values()))
-            and _TEXT.issuperset(map(type, attributes))
-            and "" not in attributes
-        ):
-            self._bear_attributes.update(attributes)
+        if self._bear_open and are_plain(attributes):
+            mine = self._bear_attributes
+            mine.update(attributes)
             # Another thread may have unfolded the span meanwhile, perhaps before they came in.
-            return self._bear_open and len(self._bear_attributes) <= _MOST_ATTRIBUTES
+            return self._bear_open and len(mine) <= MOST_ATTRIBUTES
         return False
 
     @override
@@ -268,7 +153,7 @@ class LightSpan(SdkSpan):
         self._bear_open = False
         self._bear_end_time = time_ns() if end_time is None else end_time
         tracer = self._bear_tracer
-        tracer.processor.on_end(
+        tracer.processor.take(
             RawSpan(
                 self._bear_name,
                 self._bear_context,
@@ -288,8 +173,3 @@ class LightSpan(SdkSpan):
 
 class _UnfoldedSpan(SdkSpan):
     """Only a tracer may make an `SdkSpan` itself."""
-
-
-def _follow(parent: SpanContext, span_id: int) -> SpanContext:
-    """Return the context of a span below another one of this process."""
-    return SpanContext(parent.trace_id, span_id, False, parent.trace_flags, parent.trace_state)

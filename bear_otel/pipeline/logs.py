@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from opentelemetry._logs import LogRecord
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
-from opentelemetry.trace import NonRecordingSpan, get_current_span, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 from typing_extensions import override
 
 from bear_otel.pipeline.cleaning import Cleaner, Isolation
+from bear_otel.pipeline.raw_logs import read_record
 
 if TYPE_CHECKING:
     from opentelemetry._logs import SeverityNumber
     from opentelemetry.sdk._logs import LogRecordLimits
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import SpanContext, TraceFlags
+
+    from bear_otel.pipeline.raw_logs import RawLogRecord
 
 _FAILED = "[REDACTED:error]"
-
-
-class _Raw(NamedTuple):
-    """What was logged, without the context: it leads to baggage and to the live span.
-
-    As for spans: a record that waits should not keep the garbage collector busy, least of all
-    with the request that it belongs to.
-    """
-
-    timestamp: int | None
-    observed_timestamp: int
-    severity_number: SeverityNumber | None
-    severity_text: str | None
-    body: Any
-    attributes: dict[str, Any]
-    event_name: str | None
-    current: SpanContext
-    trace: tuple[int, int, TraceFlags]
-    resource: Resource | None
-    scope: InstrumentationScope | None
-    limits: LogRecordLimits
-    dropped_attributes: int
 
 
 class CleanLogRecord(ReadWriteLogRecord):
@@ -51,9 +31,9 @@ class CleanLogRecord(ReadWriteLogRecord):
     A processor may change the clean record; later processors see the change.
     """
 
-    def __init__(self, raw: ReadWriteLogRecord, cleaner: Cleaner) -> None:
+    def __init__(self, raw: RawLogRecord, cleaner: Cleaner) -> None:
         # Not super().__init__(): its fields are the properties below.
-        self._bear_raw = _read(raw)
+        self._bear_raw = raw
         self._bear_cleaner = cleaner
         self._bear_clean: LogRecord | None = None
 
@@ -127,7 +107,11 @@ class ScrubbingLogRecordProcessor(LogRecordProcessor):
 
     @override
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        clean = CleanLogRecord(log_record, self._cleaner)
+        self.take(read_record(log_record))
+
+    def take(self, record: RawLogRecord) -> None:
+        """Take a record that has been emitted."""
+        clean = CleanLogRecord(record, self._cleaner)
         for processor in self._downstream:
             self._isolation.call(processor, processor.on_emit, clean)
 
@@ -146,28 +130,7 @@ class ScrubbingLogRecordProcessor(LogRecordProcessor):
         return all(flushed)
 
 
-def _read(record: ReadWriteLogRecord) -> _Raw:
-    log = record.log_record
-    attributes: Any = log.attributes
-    return _Raw(
-        log.timestamp,
-        log.observed_timestamp,
-        log.severity_number,
-        log.severity_text,
-        log.body,
-        # The SDK's own mapping takes a Python call for each key; its copy is a dict.
-        {} if attributes is None else attributes.copy(),
-        log.event_name,
-        get_current_span(log.context).get_span_context(),
-        (log.trace_id, log.span_id, log.trace_flags),
-        record.resource,
-        record.instrumentation_scope,
-        record.limits,
-        record.dropped_attributes,
-    )
-
-
-def _scrub_record(raw: _Raw, cleaner: Cleaner) -> LogRecord:
+def _scrub_record(raw: RawLogRecord, cleaner: Cleaner) -> LogRecord:
     scrubber = cleaner.scrubber
     clean = _copy_facts(raw, cleaner)
     clean.body = scrubber.scrub_body(raw.body, door="log.body")
@@ -179,13 +142,13 @@ def _scrub_record(raw: _Raw, cleaner: Cleaner) -> LogRecord:
     return clean
 
 
-def _keep_skeleton(raw: _Raw, cleaner: Cleaner) -> LogRecord:
+def _keep_skeleton(raw: RawLogRecord, cleaner: Cleaner) -> LogRecord:
     clean = _copy_facts(raw, cleaner)
     clean.body = _FAILED
     return clean
 
 
-def _copy_facts(raw: _Raw, cleaner: Cleaner) -> LogRecord:
+def _copy_facts(raw: RawLogRecord, cleaner: Cleaner) -> LogRecord:
     """Return a record with what holds no text that a person could have written.
 
     Its context says which span was current and no more, for processors behind us that ask.

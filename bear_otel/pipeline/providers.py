@@ -15,7 +15,8 @@ from bear_otel.pipeline import canary, seams
 from bear_otel.pipeline.batch_processors import BatchingLogRecordProcessor, BatchingSpanProcessor
 from bear_otel.pipeline.cleaning import Cleaner
 from bear_otel.pipeline.exporters import DEFAULT, load_exporter
-from bear_otel.pipeline.light_spans import lighten
+from bear_otel.pipeline.light_logs import lighten_logs
+from bear_otel.pipeline.light_tracers import lighten
 from bear_otel.pipeline.logs import ScrubbingLogRecordProcessor
 from bear_otel.pipeline.metrics import ScrubbingMeterProvider
 from bear_otel.pipeline.resource import CleanResource
@@ -109,6 +110,7 @@ def create_providers(
         multi_log_record_processor=logs,  # pyright: ignore[reportArgumentType] - duck typed
         **seams.create_log_components(),
     )
+    lighten_logs(logger, logs)
     canary.check_logs(logger, logs)
 
     exporters = _Exporters(plan, losses, str(clean.attributes.get("service.name", "")))
@@ -179,6 +181,7 @@ def create_file_providers(
 
     logs = ScrubbingLogRecordProcessor(cleaner)
     log_senders = seams.replace_log_record_processor(logger, logs)
+    lighten_logs(logger, logs)
     canary.check_logs(logger, logs)
     logs.add_log_record_processor(log_senders)
 

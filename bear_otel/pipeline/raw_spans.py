@@ -59,3 +59,8 @@ def read_span(span: ReadableSpan) -> RawSpan:
         span.dropped_events,
         span.dropped_links,
     )
+
+
+def is_root(parent: SpanContext | None) -> bool:
+    """Return whether a span below this one is a local root: it has no parent in this process."""
+    return parent is None or parent.is_remote

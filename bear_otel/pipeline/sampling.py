@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import TraceFlags, get_current_span
 from opentelemetry.trace.span import TraceState
 from typing_extensions import override
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
     from bear_otel.settings import SamplingSettings
+
+_NO_STATE = TraceState()
 
 
 class ShareSampler(Sampler):
@@ -61,15 +63,25 @@ class ShareSampler(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         parent = get_current_span(parent_context).get_span_context()
-        if not parent.is_valid:
-            if trace_id % NEVER >= self._threshold:
-                return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, self._state)
-            return SamplingResult(Decision.RECORD_ONLY, attributes)
-        decision = (
-            Decision.RECORD_AND_SAMPLE if parent.trace_flags.sampled else Decision.RECORD_ONLY
-        )
-        state = _check_weight(parent) if parent.is_remote else parent.trace_state
+        sampled, state = self.decide(parent if parent.is_valid else None, trace_id)
+        decision = Decision.RECORD_AND_SAMPLE if sampled else Decision.RECORD_ONLY
         return SamplingResult(decision, attributes, state)
+
+    def decide(self, parent: SpanContext | None, trace_id: int) -> tuple[bool, TraceState]:
+        """Return whether the share keeps a span, and the trace state of that span.
+
+        Args:
+            parent: A valid one, or None for the first span of a trace.
+            trace_id: Decides where there is no parent.
+        """
+        if parent is None:
+            if trace_id % NEVER >= self._threshold:
+                return True, self._state
+            return False, _NO_STATE
+        _, _, is_remote, flags, state, _ = parent
+        if is_remote and state:
+            state = _check_weight(parent)
+        return bool(flags & TraceFlags.SAMPLED), state
 
     @override
     def get_description(self) -> str:

@@ -10,7 +10,7 @@ from opentelemetry.trace import Link, Status
 from typing_extensions import override
 
 from bear_otel.pipeline.cleaning import Cleaner, Isolation, strip_trace_state
-from bear_otel.pipeline.raw_spans import RawSpan, read_span
+from bear_otel.pipeline.raw_spans import is_root, read_span
 from bear_otel.pipeline.resource import CleanResource
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import SpanContext
 
+    from bear_otel.pipeline.raw_spans import RawSpan
     from bear_otel.pipeline.tail import Kept, Tail
     from bear_otel.privacy import Scrubber
 
@@ -109,6 +110,7 @@ class ScrubbingSpanProcessor(SpanProcessor):
 
     Attributes:
         tail: Holds spans back until their trace is decided, before anything is cleaned.
+        watches_starts: Whether a processor wants to see each span when it starts.
     """
 
     def __init__(self, cleaner: Cleaner) -> None:
@@ -131,26 +133,30 @@ class ScrubbingSpanProcessor(SpanProcessor):
         self._starters = tuple(
             p for p in downstream if type(p).on_start is not SpanProcessor.on_start
         )
-
-    @property
-    def watches_starts(self) -> bool:
-        """Whether a processor wants to see each span when it starts."""
-        return bool(self._starters)
+        self.watches_starts = bool(self._starters)
 
     @override
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        if self.tail is not None:
-            self._hand_out(self.tail.start(span))
+        if is_root(span.parent):
+            self.start_root(span.get_span_context())
         for processor in self._starters:
             self._isolation.call(processor, processor.on_start, span, parent_context)
 
+    def start_root(self, context: SpanContext) -> None:
+        """Note that a local root has started: all that there is to do if nobody watches starts."""
+        if self.tail is not None and (kept := self.tail.start(context)):
+            self._hand_out(kept)
+
     @override
-    def on_end(self, span: ReadableSpan | RawSpan) -> None:
-        raw = span if isinstance(span, RawSpan) else read_span(span)
+    def on_end(self, span: ReadableSpan) -> None:
+        self.take(read_span(span))
+
+    def take(self, span: RawSpan) -> None:
+        """Take a span that has ended."""
         if self.tail is None:
-            self._fan_out(CleanSpan(raw, self._cleaner))
-        else:
-            self._hand_out(self.tail.end(raw))
+            self._fan_out(CleanSpan(span, self._cleaner))
+        elif kept := self.tail.end(span):
+            self._hand_out(kept)
 
     def expire(self) -> None:
         """Let go of traces that the tail has held for too long."""

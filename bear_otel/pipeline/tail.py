@@ -8,18 +8,18 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import StatusCode, TraceFlags
 
 from bear_otel.pipeline.debugging import Decision
 from bear_otel.pipeline.forking import reset_in_child
 from bear_otel.pipeline.kept import Verdict, keep_spans
+from bear_otel.pipeline.raw_spans import is_root
 from bear_otel.pipeline.span_size import estimate_bytes
 from bear_otel.pipeline.weights import create_threshold, find_randomness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import SpanContext
 
     from bear_otel.pipeline.kept import Kept
@@ -136,16 +136,16 @@ class Tail:
         """Estimated memory of the spans held back."""
         return self._bytes
 
-    def start(self, span: ReadableSpan) -> Iterable[Kept]:
-        """Note that a span has started; return what leaves because of that."""
-        if not _is_root(span) or (context := span.context) is None:
-            return ()
+    def start(self, context: SpanContext) -> Iterable[Kept]:
+        """Note that a local root has started; return what leaves because of that."""
+        trace_id, span_id, _, flags, _, _ = context
         with self._lock:
-            trace = self._traces.get(context.trace_id)
+            trace = self._traces.get(trace_id)
             if trace is None:
-                trace = self._traces[context.trace_id] = _Trace(context, self._clock())
-            trace.roots.add(context.span_id)
-            trace.sampled = trace.sampled or context.trace_flags.sampled
+                trace = self._traces[trace_id] = _Trace(context, self._clock())
+            trace.roots.add(span_id)
+            if flags & TraceFlags.SAMPLED:
+                trace.sampled = True
             if len(self._traces) > self._limits.traces or trace.opened > self._next_expiry:
                 return self._evict()
         return ()
@@ -155,19 +155,23 @@ class Tail:
         context = span.context
         if context is None:
             return ()
+        trace_id, span_id, *_ = context
+        parent = span.parent
         with self._lock:
-            trace = self._traces.get(context.trace_id)
+            trace = self._traces.get(trace_id)
             if trace is None:
                 return self._judge_late(span, context)
             trace.spans.append(span)
             self._spans += 1
             self._unweighed += 1
-            trace.failed = trace.failed or _has_failed(span)
-            if _is_root(span):
-                trace.roots.discard(context.span_id)
-                trace.slow = trace.slow or self._is_slow(span)
+            if _has_failed(span):
+                trace.failed = True
+            if parent is None or parent.is_remote:
+                trace.roots.discard(span_id)
+                if self._is_slow(span):
+                    trace.slow = True
                 if not trace.roots:
-                    return self._decide(context.trace_id)
+                    return self._decide(trace_id)
             if self._unweighed >= _UNWEIGHED or self._spans > self._limits.spans:
                 return self._evict()
         return ()
@@ -256,7 +260,7 @@ class Tail:
         trace = _Trace(context, 0.0)
         trace.spans.append(span)
         trace.failed = _has_failed(span)
-        trace.slow = _is_root(span) and self._is_slow(span)
+        trace.slow = is_root(span.parent) and self._is_slow(span)
         trace.sampled = context.trace_flags.sampled
         verdict = self._verdicts.get(context.trace_id) or self._find_verdict(trace)
         if self.told is not None:
@@ -264,7 +268,7 @@ class Tail:
         return keep_spans(trace.spans, verdict)
 
     def _find_verdict(self, trace: _Trace) -> Verdict | None:
-        trace_id, state = trace.context.trace_id, trace.context.trace_state
+        trace_id, _, _, _, state, _ = trace.context
         if trace.slow:
             return Verdict("error" if trace.failed else "slow", 0)
         if trace.failed and find_randomness(trace_id, state) >= self._error_threshold:
@@ -284,10 +288,6 @@ def _find_outcome(trace: _Trace, verdict: Verdict | None) -> Outcome:
 
 def _describe(trace: _Trace, outcome: Outcome, moment: Moment | None) -> Decision:
     return Decision(trace.context.trace_id, outcome, len(trace.spans), trace.failed, moment)
-
-
-def _is_root(span: ReadableSpan | RawSpan) -> bool:
-    return span.parent is None or span.parent.is_remote
 
 
 def _has_failed(span: RawSpan) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from time import perf_counter_ns, time_ns
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry._logs import SeverityNumber
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
     from sqlalchemy.engine import Connection, ExceptionContext
 
-    from bear_otel.sources.database_names import Database
+    from bear_otel.sources.database_names import Database, Query
 
 _log = logging.getLogger(__name__)
 
@@ -51,11 +51,28 @@ _CALL = "_bear_otel_call"
 _SUPPRESSED = "suppress_instrumentation"  # set by opentelemetry.instrumentation.utils
 
 
+class _Call(NamedTuple):
+    """What is known of a query before it is sent; the rest of the work is done when it is over.
+
+    Args:
+        statement: Its text, without what other listeners add to it.
+        size: Number of its parameter sets.
+        started: Unix time in nanoseconds.
+        clock: The same moment on the clock that measures how long it lasts.
+    """
+
+    statement: str
+    size: int
+    started: int
+    clock: int
+
+
 def watch_database(
     tracer: Tracer,
     meter: Meter,
     logger: Logger | None = None,
     *,
+    record_span: Callable[..., None] | None = None,
     scrub_sql: Callable[[str, str], str],
     slow_query_seconds: float | None = None,
 ) -> Callable[[], None]:
@@ -65,6 +82,8 @@ def watch_database(
         tracer: Makes one CLIENT span a query.
         meter: Makes the instruments of the catalogue's source `database`.
         logger: Emits an event for each slow query; None for no event.
+        record_span: Records a span that is over, from name, context, kind, attributes, start and
+            end in Unix nanoseconds, cheaper than the tracer; None to let the tracer do it.
         scrub_sql: Takes a statement and its `db.system.name`, returns it without values. What it
             gets may be cut off inside of a literal. It runs once for each statement and database,
             as long as the answer stays cached.
@@ -73,7 +92,7 @@ def watch_database(
     Returns:
         What ends it, and leaves SQLAlchemy as it was.
     """
-    listener = _Listener(tracer, meter, logger, scrub_sql, slow_query_seconds)
+    listener = _Listener(tracer, meter, logger, record_span, scrub_sql, slow_query_seconds)
 
     def install(sqlalchemy: ModuleType) -> None:
         try:
@@ -92,10 +111,12 @@ class _Listener:
         tracer: Tracer,
         meter: Meter,
         logger: Logger | None,
+        record_span: Callable[..., None] | None,
         scrub_sql: Callable[[str, str], str],
         slow_query_seconds: float | None,
     ) -> None:
         self._start_span = tracer.start_span
+        self._record_span = record_span or self._start_and_end
         self._record_duration = create(meter, DB_CLIENT_OPERATION_DURATION).record
         self._lock_problems = {
             "deadlock": create(meter, DB_DEADLOCKS),
@@ -139,76 +160,91 @@ class _Listener:
 
     def before_execute(
         self,
-        connection: Connection,
-        cursor: Any,  # noqa: ARG002 - SQLAlchemy's signature
+        connection: Connection,  # noqa: ARG002 - SQLAlchemy's signature
+        cursor: Any,  # noqa: ARG002
         statement: str,
         parameters: Any,
         context: Any,
         executemany: bool,
     ) -> None:
         try:
-            current = otel_context.get_current()
-            if context is None or current.get(_SUPPRESSED):
-                return
-            database = self._databases.get(connection.dialect)
-            if database is None:
-                database = self._databases.meet(connection.engine)
-            if len(statement) > LONGEST_STATEMENT:
-                statement = statement[:LONGEST_STATEMENT]
-            batch = executemany and isinstance(parameters, self._batch) and len(parameters) > 1
-            query = database.query(statement, batch)
-            attributes = query.attributes
-            if batch:
-                attributes = {**attributes, DB_OPERATION_BATCH_SIZE: len(parameters)}
-            span = self._start_span(query.name, current, SpanKind.CLIENT, attributes)
-            setattr(context, _CALL, (span, query, perf_counter()))
+            if context is not None:
+                batch = executemany and isinstance(parameters, self._batch)
+                size = len(parameters) if batch else 1
+                setattr(context, _CALL, _Call(statement, size, time_ns(), perf_counter_ns()))
         except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
             say_failure(type(failure))
 
     def after_execute(
         self,
-        connection: Connection,  # noqa: ARG002 - SQLAlchemy's signature
-        cursor: Any,  # noqa: ARG002
-        statement: str,  # noqa: ARG002
+        connection: Connection,
+        cursor: Any,  # noqa: ARG002 - SQLAlchemy's signature
+        statement: str,  # noqa: ARG002 - others may have added comments to it
         parameters: Any,  # noqa: ARG002
         context: Any,
         executemany: bool,  # noqa: ARG002
     ) -> None:
         try:
-            call = getattr(context, _CALL, None)
-            if call is None:
-                return
-            setattr(context, _CALL, None)
-            span, query, started = call
-            seconds = perf_counter() - started
-            self._record_duration(seconds, query.labels)
-            if seconds >= self._slow:
-                self._emit_slow_query(span, query.attributes, seconds)
-            span.end()
+            if call := getattr(context, _CALL, None):
+                setattr(context, _CALL, None)
+                self._record(connection, call)
         except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
             say_failure(type(failure))
 
     def handle_error(self, error: ExceptionContext) -> None:
         try:
-            if error.connection is None:  # it could not be opened, which the other watch sees
+            connection = error.connection
+            if connection is None:  # it could not be opened, which the other watch sees
                 return
-            dialect = error.connection.dialect
-            outcome = error_attributes(error.original_exception, dialect)
-            self._count_lock_problem(self._databases.find(error.connection.engine), outcome)
-            call = getattr(error.execution_context, _CALL, None)
-            if call is None:  # BEGIN, COMMIT or ROLLBACK
-                return
-            setattr(error.execution_context, _CALL, None)
-            span, query, started = call
-            seconds = perf_counter() - started
-            self._record_duration(seconds, {**query.labels, ERROR_TYPE: outcome[ERROR_TYPE]})
-            if seconds >= self._slow:
-                self._emit_slow_query(span, {**query.attributes, **outcome}, seconds)
-            span.set_attributes(outcome)
-            span.set_status(StatusCode.ERROR)  # without its text, which may hold rows
-            span.end()
+            outcome = error_attributes(error.original_exception, connection.dialect)
+            self._count_lock_problem(self._databases.find(connection.engine), outcome)
+            # None for BEGIN, COMMIT and ROLLBACK.
+            if call := getattr(error.execution_context, _CALL, None):
+                setattr(error.execution_context, _CALL, None)
+                self._record(connection, call, outcome)
         except Exception as failure:  # noqa: BLE001 - telemetry never fails the application
             say_failure(type(failure))
+
+    def _record(
+        self, connection: Connection, call: _Call, outcome: Mapping[str, str] | None = None
+    ) -> None:
+        """Record a call that is over; `outcome` says how it failed."""
+        lasted = perf_counter_ns() - call.clock
+        current = otel_context.get_current()
+        if current.get(_SUPPRESSED):
+            return
+        query = self._find_query(connection, call)
+        attributes, labels = query.attributes, query.labels
+        if call.size > 1:
+            attributes = {**attributes, DB_OPERATION_BATCH_SIZE: call.size}
+        if outcome:
+            attributes = {**attributes, **outcome}
+            labels = {**labels, ERROR_TYPE: outcome[ERROR_TYPE]}
+        seconds, ended = lasted / 1e9, call.started + lasted
+        self._record_duration(seconds, labels)
+        span = query.name, current, SpanKind.CLIENT, attributes
+        if not outcome and seconds < self._slow:
+            self._record_span(*span, call.started, ended)
+            return
+        open_span = self._start_span(*span, start_time=call.started)
+        if seconds >= self._slow:
+            self._emit_slow_query(open_span, attributes, seconds)
+        if outcome:
+            open_span.set_status(StatusCode.ERROR)  # without its text, which may hold rows
+        open_span.end(ended)
+
+    def _start_and_end(self, *span: Any) -> None:
+        *rest, started, ended = span
+        self._start_span(*rest, start_time=started).end(ended)
+
+    def _find_query(self, connection: Connection, call: _Call) -> Query:
+        database = self._databases.get(connection.dialect)
+        if database is None:
+            database = self._databases.meet(connection.engine)
+        statement = call.statement
+        if len(statement) > LONGEST_STATEMENT:
+            statement = statement[:LONGEST_STATEMENT]
+        return database.query(statement, call.size > 1)
 
     def _count_lock_problem(self, database: Database, outcome: Mapping[str, str]) -> None:
         code = outcome.get(DB_RESPONSE_STATUS_CODE)

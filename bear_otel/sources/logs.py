@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import traceback
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.context import get_current, get_value
+from opentelemetry.context import get_current
 from typing_extensions import override
 
 from bear_otel.sources.error_groups import name_type
@@ -84,12 +85,15 @@ class OTelHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             logger = self._find_logger(record.name)
-            if logger is None or not self._active() or get_value(self._suppress_key):
+            if logger is None or not self._active():
+                return
+            context = get_current()
+            if context.get(self._suppress_key):
                 return
             number, text = _find_severity(record.levelno)
             logger.emit(
                 timestamp=int(record.created * 1e9),
-                context=get_current(),
+                context=context,
                 severity_number=number,
                 severity_text=text,
                 body=_format(record),
@@ -168,6 +172,7 @@ def _reaches_root(logger: logging.Logger, root: logging.Logger) -> bool:
     return True
 
 
+@lru_cache(maxsize=128)  # of the levels that an application has
 def _find_severity(level: int) -> tuple[SeverityNumber, str]:
     return next((number, text) for least, number, text in _SEVERITIES if level >= least)
 
@@ -181,11 +186,14 @@ def _format(record: logging.LogRecord) -> Any:
 
 def _collect_attributes(record: logging.LogRecord) -> Mapping[str, Any]:
     """Return what was passed as `extra`, and the exception by the conventions' names."""
-    attributes = {
-        key: value if isinstance(value, str | bool | int | float) else str(value)
-        for key, value in vars(record).items()
-        if key not in _STANDARD and value is not None
-    }
+    fields = vars(record)
+    attributes = {}
+    if not fields.keys() <= _STANDARD:
+        attributes = {
+            key: value if isinstance(value, str | bool | int | float) else str(value)
+            for key, value in fields.items()
+            if key not in _STANDARD and value is not None
+        }
     if record.exc_info and record.exc_info[0] is not None:
         kind, error, trace = record.exc_info
         attributes["exception.type"] = name_type(kind)

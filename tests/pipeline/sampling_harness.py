@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from bear_otel.pipeline.cleaning import Cleaner
-from bear_otel.pipeline.light_spans import lighten
+from bear_otel.pipeline.light_tracers import lighten
 from bear_otel.pipeline.resource import create_resource
 from bear_otel.pipeline.sampling import ShareSampler
 from bear_otel.pipeline.spans import ScrubbingSpanProcessor

@@ -36,7 +36,8 @@ from pipeline_harness import EMAIL
 from typing_extensions import override
 
 from bear_otel.pipeline.cleaning import Cleaner
-from bear_otel.pipeline.light_spans import LightSpan, lighten
+from bear_otel.pipeline.light_spans import LightSpan
+from bear_otel.pipeline.light_tracers import lighten
 from bear_otel.pipeline.sampling import ShareSampler
 from bear_otel.pipeline.spans import ScrubbingSpanProcessor
 from bear_otel.privacy import Scrubber
