@@ -37,7 +37,7 @@ from typing_extensions import override
 
 from bear_otel.pipeline.cleaning import Cleaner
 from bear_otel.pipeline.light_spans import LightSpan
-from bear_otel.pipeline.light_tracers import lighten
+from bear_otel.pipeline.light_tracers import find_recorder, lighten
 from bear_otel.pipeline.sampling import ShareSampler
 from bear_otel.pipeline.spans import ScrubbingSpanProcessor
 from bear_otel.privacy import Scrubber
@@ -300,6 +300,42 @@ def test_whatever_is_done_gives_the_sdks_spans(
     by_sdk, by_us = found
     assert by_us == by_sdk
     assert EMAIL not in repr(by_us[0])
+
+
+@pytest.mark.parametrize("sampler", [DEFAULT_ON, ALWAYS_OFF, Tagging(), ShareSampler(0.0)])
+@pytest.mark.parametrize("watched", [False, True], ids=["", "watched"])
+@pytest.mark.parametrize("parent", [None, LOCAL, REMOTE, "recorded"], ids=str)
+def test_a_span_that_is_over_is_the_one_that_was_not_recorded_in_time(
+    sampler: Sampler, watched: bool, parent: SpanContext | str | None
+) -> None:
+    """Whatever is above it, and whoever wants to see what starts."""
+    shared = {"db.query.summary": "SELECT items", "user.email": EMAIL}
+    found = []
+    for light in (False, True):
+        tracer, keep, provider = create_tracer(light, sampler=sampler)
+        if watched:
+            provider.add_span_processor(Watch())
+        root = tracer.start_span("GET", above(REMOTE)) if isinstance(parent, str) else None
+        context = set_span_in_context(root) if root else above(parent)  # pyright: ignore[reportArgumentType] - no text is left
+        if light:
+            record = find_recorder(tracer)
+            assert record is not None
+            record("SELECT", context, SpanKind.CLIENT, shared, 17, 19)
+        else:
+            tracer.start_span("SELECT", context, SpanKind.CLIENT, shared, start_time=17).end(19)
+        if root:
+            root.end()
+        times = [(each.start_time, each.end_time) for each in keep.spans if each.name == "SELECT"]
+        found.append(([describe(span) for span in keep.spans], times))
+    by_sdk, by_us = found
+    assert by_us == by_sdk
+    assert EMAIL in shared.values()
+
+
+def test_a_tracer_of_the_sdk_records_no_span_that_is_over() -> None:
+    """Then it starts and ends one."""
+    tracer, _, _ = create_tracer(light=False)
+    assert find_recorder(tracer) is None
 
 
 def test_a_span_is_light_until_it_is_asked_for_more() -> None:
