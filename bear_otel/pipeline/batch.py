@@ -193,9 +193,12 @@ class Batcher(Generic[T]):
     def _export_due(self, *, everything: bool) -> float:
         """Export what is due; return the seconds until the next look."""
         self._awake = False
-        smallest = 1 if everything else self._batch_size
-        while len(self._queue) >= smallest:
+        # What comes in meanwhile waits for others, else each record of a busy service would be
+        # a request of its own.
+        left = len(self._queue) if everything else 0
+        while left > 0 or len(self._queue) >= self._batch_size:
             retry_seconds = self._export_batch()
+            left -= self._batch_size
             if retry_seconds is not None:
                 # Full batches wake nobody before the retry.
                 self._awake = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import signal
 import threading
 import time
@@ -84,6 +85,23 @@ def test_a_part_goes_after_the_delay() -> None:
     with running(sink, batch_size=3, delay_seconds=0.02) as batcher:
         batcher.put(1)
         wait_for(lambda: sink.batches == [[1]])
+
+
+def test_what_comes_in_during_an_export_waits_for_others() -> None:
+    """A service that is always busy does not make a request of each record."""
+    exported_at: list[float] = []
+
+    def export(_: list[int]) -> None:
+        exported_at.append(time.monotonic())
+        if len(exported_at) < 4:
+            batcher.put(1)
+
+    batcher = Batcher(export, signal="traces", losses=Losses(), delay_seconds=0.2)
+    batcher.put(1)
+    wait_for(lambda: len(exported_at) == 4)
+    batcher.stop(1.0, lambda: None)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(exported_at)]
+    assert min(gaps) > 0.1
 
 
 def test_the_oldest_give_way_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
