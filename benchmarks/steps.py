@@ -169,11 +169,15 @@ def measure_metrics() -> None:
             f"1 counter addition, 2 attributes, {name}",
             repeat(lambda c=counter: c.add(1, DATABASE_LABELS)),
         )
-    start = time.thread_time()
-    if data := reader.get_metrics_data():
-        encode_metrics(data)
-    microseconds = (time.thread_time() - start) * 1e6
-    print(f"| once a minute: collect and encode all metrics | {microseconds:.0f} |")
+    times = []
+    for _ in range(ROUNDS):
+        start = time.thread_time()
+        if data := reader.get_metrics_data():
+            encode_metrics(data)
+        times.append(time.thread_time() - start)
+    # The first one imports, and asks the system for what is remembered.
+    print(f"| the first time: collect and encode all metrics | {times[0] * 1e6:.0f} |")
+    print(f"| once a minute: collect and encode all metrics | {min(times) * 1e6:.0f} |")
 
 
 def measure_logs() -> None:

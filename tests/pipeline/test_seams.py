@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider, set_logger_provider
-from opentelemetry.context import get_value
+from opentelemetry.context import Context, attach, detach, get_value
 from opentelemetry.instrumentation.distro import DefaultDistro
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk._logs import LoggerProvider
@@ -128,3 +128,27 @@ def test_instrumentors_are_offered_to_the_distribution() -> None:
 
     seams.load_instrumentors(Distro())
     assert {"httpx", "requests"} <= set(offered)
+
+
+def test_a_span_context_is_the_tuple_that_we_unpack() -> None:
+    """The request path reads it so, since each property takes a call."""
+    state = trace.TraceState([("vendor", "value")])
+    context = trace.SpanContext(1, 2, True, trace.TraceFlags(1), state)
+    assert tuple(context) == (1, 2, True, trace.TraceFlags(1), state, True)
+    trace_id, span_id, is_remote, flags, trace_state, is_valid = context
+    assert (trace_id, span_id) == (context.trace_id, context.span_id)
+    assert (is_remote, flags) == (context.is_remote, context.trace_flags)
+    assert (trace_state, is_valid) == (context.trace_state, context.is_valid)
+
+
+def test_a_context_holds_its_span_where_we_look() -> None:
+    """As `get_current_span` finds it, and nothing where there is none."""
+    span = trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=False))
+    context = trace.set_span_in_context(span, Context())
+    assert seams.find_span(context) is span
+    assert seams.find_span(Context()) is trace.INVALID_SPAN
+    token = attach(context)
+    try:
+        assert seams.find_span(None) is span
+    finally:
+        detach(token)
