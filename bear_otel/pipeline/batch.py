@@ -196,9 +196,9 @@ class Batcher(Generic[T]):
         # What comes in meanwhile waits for others, else each record of a busy service would be
         # a request of its own.
         left = len(self._queue) if everything else 0
-        while left > 0 or len(self._queue) >= self._batch_size:
-            retry_seconds = self._export_batch()
+        while len(self._queue) >= (1 if left > 0 else self._batch_size):
             left -= self._batch_size
+            retry_seconds = self._export_batch()
             if retry_seconds is not None:
                 # Full batches wake nobody before the retry.
                 self._awake = True

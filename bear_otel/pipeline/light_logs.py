@@ -1,7 +1,7 @@
 """Emit log records at a fraction of the SDK's cost, where there is nothing for it to do.
 
-The SDK makes two objects of each record, copies its attributes one by one into a mapping with
-limits and a lock, and asks the current context for the current span several times.
+The SDK makes two objects of each record, and copies its attributes one by one into a mapping with
+limits and a lock; we then take all of it apart again.
 """
 
 from __future__ import annotations

@@ -332,6 +332,19 @@ def test_a_span_that_is_over_is_the_one_that_was_not_recorded_in_time(
     assert EMAIL in shared.values()
 
 
+def test_a_span_that_is_over_is_never_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is what is saved."""
+    tracer, keep, _ = create_tracer(light=True)
+    record = find_recorder(tracer)
+    assert record is not None
+    started: list[object] = []
+    context = set_span_in_context(tracer.start_span("GET", above(REMOTE)))
+    monkeypatch.setattr(LightSpan, "__init__", lambda *arguments: started.append(arguments))
+    record("SELECT", context, SpanKind.CLIENT, {}, 17, 19)
+    assert [span.name for span in keep.spans] == ["SELECT"]
+    assert not started
+
+
 def test_a_tracer_of_the_sdk_records_no_span_that_is_over() -> None:
     """Then it starts and ends one."""
     tracer, _, _ = create_tracer(light=False)
