@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -132,8 +133,11 @@ def test_a_forked_child_sums_up_from_zero() -> None:
         readers.append(InMemoryMetricReader())
         return MeterProvider([readers[-1]], shutdown_on_exit=False)
 
-    counter = ScrubbingMeterProvider(create, Scrubber()).get_meter("x").create_up_down_counter("a")
+    # Held, as a service holds it: one that is gone hears of no fork.
+    provider = ScrubbingMeterProvider(create, Scrubber())
+    counter = provider.get_meter("x").create_up_down_counter("a")
     counter.add(5)
+    gc.collect()
     child = os.fork()
     if child == 0:
         counter.add(1)
